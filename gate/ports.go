@@ -1,0 +1,138 @@
+package gate
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"time"
+)
+
+// Sentinels; wrapped with %w by whoever returns them.
+var (
+	// ErrInvalidAddress: the text is no mailbox of RFC 5321 section 4.1.2 / RFC 6531 that the gate accepts.
+	ErrInvalidAddress = errors.New("invalid address")
+	// ErrInvalidEvent: a field of an event is missing or wrong; the text names the field and what to do.
+	ErrInvalidEvent = errors.New("invalid event")
+	// ErrUnavailable: the store did not answer, or its answer cannot be trusted (an emptied shard, an old schema).
+	// It is neither consent nor refusal.
+	ErrUnavailable = errors.New("store unavailable")
+	// ErrUninitialised: the store is empty and was never made a consent store.
+	ErrUninitialised = errors.New("store is not initialised")
+)
+
+// Reader reads the consent records of many recipients in one round trip.
+type Reader interface {
+	// Records answers every id, in order. It blocks at most until ctx ends.
+	Records(ctx context.Context, ids []ID) []Lookup
+}
+
+// Change is an event on its way into a store: the recipient by id, the sealed address beside it.
+type Change struct {
+	ID     ID
+	Sealed string // sealed address, empty where the store keeps none
+	Event  Event  // without Recipient
+	// Live marks an act of the person that happens now: it is timed after everything recorded before it, so that a
+	// clock that runs behind cannot lose it.
+	Live bool
+}
+
+// Applied is what became of one Change.
+type Applied struct {
+	Record    Record
+	Duplicate bool  // an event of this id stood already; nothing changed
+	Err       error // nil, or wraps ErrUnavailable
+}
+
+// Applier appends events and folds them into records, each Change atomically by itself.
+type Applier interface {
+	// Apply answers every change, in order; one that fails leaves the others alone.
+	Apply(ctx context.Context, changes []Change) []Applied
+}
+
+// Person is all that a store holds about one recipient.
+type Person struct {
+	ID     ID
+	Record Record
+	Sealed string
+	Events []Event // in the order they were applied
+}
+
+// Historian reads one recipient's whole history. Somebody unknown is a Person without events.
+type Historian interface {
+	Person(ctx context.Context, id ID) (Person, error)
+}
+
+// Scanner walks every recipient once, in no order; a recipient changed meanwhile may show either state.
+type Scanner interface {
+	Persons(ctx context.Context) iter.Seq2[Person, error]
+}
+
+// BlockQuery selects block entries; zero fields do not select.
+type BlockQuery struct {
+	Since, Until time.Time
+	Reason       Reason
+	Stream       string
+	Recipient    ID
+	Limit        int // 0: all
+}
+
+// BlockLog keeps block entries. Entries arrive at least once: the same ID twice is one entry.
+type BlockLog interface {
+	AppendBlocks(ctx context.Context, entries []BlockEntry) error
+	// Blocks yields matching entries, newest first.
+	Blocks(ctx context.Context, q BlockQuery) iter.Seq2[BlockEntry, error]
+}
+
+// Counters keeps sums per UTC day, e.g. "blocked.newsletter.no_consent".
+type Counters interface {
+	AddCounts(ctx context.Context, day time.Time, counts map[string]int64) error
+	Counts(ctx context.Context, from, to time.Time) (map[string]map[string]int64, error) // by day "2026-11-23", inclusive
+}
+
+// Ledger remembers which copies of a partly delivered message were accepted, and one-time permissions.
+type Ledger interface {
+	// Delivered returns the members noted under key.
+	Delivered(ctx context.Context, key string) ([]string, error)
+	// Note adds members to key and sets its time to live.
+	Note(ctx context.Context, key string, members []string, ttl time.Duration) error
+	// Forget removes key.
+	Forget(ctx context.Context, key string) error
+	// Claim takes key for ttl; false where it is taken already.
+	Claim(ctx context.Context, key string, ttl time.Duration) (bool, error)
+}
+
+// Meta is what a store says of itself.
+type Meta struct {
+	Schema      int
+	Fingerprint string // of the id key; see internal/seal
+	Created     time.Time
+}
+
+// Keeper makes and identifies a store.
+type Keeper interface {
+	// Meta returns ErrUninitialised where the store is empty.
+	Meta(ctx context.Context) (Meta, error)
+	// Init makes an empty store a consent store; it is an error where one stands with another fingerprint.
+	Init(ctx context.Context, m Meta) error
+	// Ping answers once the store can serve reads and writes.
+	Ping(ctx context.Context) error
+	// RememberStreams keeps stream code → purpose for ever, so that the tokens of renamed or removed streams still
+	// withdraw; Streams reads all that was ever remembered.
+	RememberStreams(ctx context.Context, streams map[string]string) error
+	Streams(ctx context.Context) (map[string]string, error)
+	// Notes checks the settings that keep a store from losing records and returns what is wrong, in sentences.
+	Notes(ctx context.Context) ([]string, error)
+	Close() error
+}
+
+// Store is every port; implementations serve all, users take the small ones.
+type Store interface {
+	Reader
+	Applier
+	Historian
+	Scanner
+	BlockLog
+	Counters
+	Ledger
+	Keeper
+}

@@ -76,6 +76,15 @@ type BlockQuery struct {
 	Limit        int // 0: all
 }
 
+// Matches reports whether e is selected, Limit aside. Since and Until are inclusive.
+func (q BlockQuery) Matches(e BlockEntry) bool {
+	return (q.Since.IsZero() || !e.Time.Before(q.Since)) &&
+		(q.Until.IsZero() || !e.Time.After(q.Until)) &&
+		(q.Reason == "" || e.Reason == q.Reason) &&
+		(q.Stream == "" || e.Stream == q.Stream) &&
+		(q.Recipient.IsZero() || e.RecipientID == q.Recipient)
+}
+
 // BlockLog keeps block entries. Entries arrive at least once: the same ID twice is one entry.
 type BlockLog interface {
 	AppendBlocks(ctx context.Context, entries []BlockEntry) error

@@ -49,13 +49,14 @@ type Consent struct {
 	Method       Method    // the grant's method; empty without a grant
 	Source       string    // "kind:id" of the grant
 	Jurisdiction string    // of the grant; empty: the record's
-	Audience     string    // "b2b" or empty for b2c
+	Audience     string    // "b2b", "b2c", or empty where the grant does not say
 	Category     string    // evidence.category of a soft opt-in
 	Via          Via       // how it was confirmed, if it was
-	Requested    time.Time // last confirmation_requested
+	Requested    time.Time // last confirmation_requested that neither a confirmation nor a refusal has closed
+	Refused      time.Time // last refusal that no confirmation has reopened, also while a later grant waits for one
 	Lifted       time.Time // a complaint at or before this was lifted by a mailbox confirmation
 	Incomplete   bool      // minimum evidence of the method is missing
-	ByAll        bool      // the refusal came from a withdrawal of every marketing purpose
+	ByAll        bool      // the refusal was of every marketing purpose and never of this one by name
 }
 
 // Record is the fold of all events of one recipient. The zero Record is that of somebody unknown.

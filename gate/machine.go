@@ -1,0 +1,250 @@
+package gate
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// machine folds the events of one purpose, one after another, into its consent.
+type machine struct {
+	c          Consent
+	complained bool   // a complaint stands that no confirmation from the mailbox has lifted
+	sale       string // evidence.sale_ref of the grant that counts
+}
+
+func (m *machine) apply(e *Event) {
+	switch e.Type {
+	case Granted, Renewed:
+		m.grant(e)
+	case ConfirmationRequested:
+		m.request(e)
+	case Confirmed:
+		m.confirm(e)
+	case Activity:
+		m.activity(e)
+	case Invalidated:
+		m.invalidate(e)
+	case Erased:
+		m.erase()
+	case Refused, Withdrawn:
+		m.refuse(e)
+	case Complained:
+		m.refuse(e)
+		m.complained, m.c.Lifted = true, time.Time{}
+	}
+}
+
+// applyToAll applies an event that speaks of every purpose. Nothing of that kind grants: consent is for a purpose.
+func (m *machine) applyToAll(e *Event) {
+	switch e.Type {
+	case Refused, Withdrawn, Complained, Invalidated, Activity, Erased:
+		m.apply(e)
+	}
+}
+
+// grant never lowers a permission. After a refusal it is at most a request, because a sync that repeats old grants
+// every night must not bring anybody back.
+func (m *machine) grant(e *Event) {
+	method := e.grantMethod()
+	state, ok := grantedState(method, e)
+	switch {
+	case !ok:
+		return
+	case m.refused():
+		if !method.isAct() {
+			return
+		}
+		state = StateActivePending
+	case m.c.State == StateInvalidated:
+		if e.Type == Granted && sourceText(e.Source) == m.c.Source {
+			return // what was declared invalid, said again
+		}
+	case rank(state, "") < rank(m.c.State, m.c.Via):
+		if method.isAct() {
+			m.c.LastAct = seconds(e.Time)
+		}
+		return
+	}
+	m.replace(e, method, state)
+}
+
+// replace rests the consent on another grant. Repeating a grant that was no act of the person (and no new sale) leaves
+// the clock where it was.
+func (m *machine) replace(e *Event, method Method, state State) {
+	var lastAct time.Time
+	if state == m.c.State && !method.isAct() && e.Evidence.SaleRef == m.sale {
+		lastAct = m.c.clock()
+	}
+	m.sale = e.Evidence.SaleRef
+	m.c = Consent{
+		State: state, At: seconds(e.Time), LastAct: lastAct, Method: method,
+		Source: sourceText(e.Source), Jurisdiction: e.Jurisdiction, Audience: e.Audience,
+		Category: e.Evidence.Category, Incomplete: !e.complete(method),
+		Via: m.c.Via, Requested: m.c.Requested, Lifted: m.c.Lifted, Refused: m.c.Refused, ByAll: m.c.ByAll,
+	}
+	if state == StateActiveDouble {
+		m.c.Requested = time.Time{}
+	}
+}
+
+func (m *machine) request(e *Event) {
+	m.c.Requested = seconds(e.Time)
+	if m.c.State == StateNone {
+		m.c.State, m.c.At = StateActivePending, m.c.Requested
+	}
+}
+
+// confirm is the only way back after a refusal. A complaint asks for more: the mailbox, after a request made since.
+func (m *machine) confirm(e *Event) {
+	state := m.confirmedState(e.Via)
+	if state == StateNone {
+		return
+	}
+	if m.complained {
+		if e.Via != ViaMailbox || m.c.Requested.IsZero() {
+			return
+		}
+		m.complained, m.c.Lifted = false, seconds(e.Time)
+	}
+	m.c.State, m.c.At, m.c.LastAct = state, seconds(e.Time), time.Time{}
+	m.c.Requested, m.c.Refused, m.c.ByAll = time.Time{}, time.Time{}, false
+	if m.c.Via != ViaMailbox {
+		m.c.Via = e.Via
+	}
+}
+
+// confirmedState is what a confirmation makes of the present state; StateNone where there is nothing to confirm.
+func (m *machine) confirmedState(via Via) State {
+	switch {
+	case !via.known(), m.c.State == StateNone && m.c.Method == "":
+		return StateNone
+	case m.c.State == StatePassiveUnconfirmed, m.c.State == StatePassiveConfirmed:
+		return StatePassiveConfirmed
+	case m.c.State == StateActiveDouble, via == ViaMailbox:
+		return StateActiveDouble
+	}
+	return StateActiveSingle
+}
+
+func (m *machine) activity(e *Event) {
+	switch m.c.State {
+	case StateNone, StateWithdrawn, StateInvalidated:
+	default:
+		m.c.LastAct = seconds(e.Time)
+	}
+}
+
+// invalidate strikes the grant; a refusal that stood before it stays.
+func (m *machine) invalidate(e *Event) {
+	switch {
+	case m.refused():
+		m.c.State, m.c.At = StateWithdrawn, m.c.Refused
+	case m.c.State == StateNone && m.c.Method == "":
+		return
+	default:
+		m.c.State, m.c.At = StateInvalidated, seconds(e.Time)
+	}
+	m.close()
+}
+
+func (m *machine) refuse(e *Event) {
+	m.c.ByAll = e.scope() == AllPurposes && (m.c.ByAll || !m.refused())
+	m.c.State, m.c.At, m.c.Refused = StateWithdrawn, seconds(e.Time), seconds(e.Time)
+	m.close()
+}
+
+// close ends what a refusal or an invalidation ends: the open request, the confirmation, the clock.
+func (m *machine) close() {
+	m.c.Requested, m.c.LastAct, m.c.Via = time.Time{}, time.Time{}, ""
+}
+
+// erase forgets everything but a standing refusal.
+func (m *machine) erase() {
+	kept := Consent{State: StateNone}
+	if m.refused() {
+		kept = Consent{State: StateWithdrawn, At: m.c.Refused, Refused: m.c.Refused, ByAll: m.c.ByAll}
+	}
+	m.c, m.sale = kept, ""
+}
+
+func (m *machine) refused() bool { return m.c.refused() }
+
+// grantMethod is the method that counts: a renewal is active unless it says otherwise, and a box that the person did
+// not tick makes any active grant passive.
+func (e *Event) grantMethod() Method {
+	method := e.Method
+	if e.Type == Renewed {
+		method = cmp.Or(method, MethodActive)
+	}
+	if method == MethodActive && e.DefaultState.tickedForThem() {
+		return MethodPassive
+	}
+	return method
+}
+
+// grantedState is the method table: the state that a grant gives by itself.
+func grantedState(method Method, e *Event) (State, bool) {
+	switch method {
+	case MethodPassive:
+		return StatePassiveUnconfirmed, true
+	case MethodActive, MethodVerbal, MethodPaper:
+		return StateActiveSingle, true
+	case MethodDouble:
+		if e.Evidence.ConfirmedAt.IsZero() {
+			return StateActivePending, true
+		}
+		return StateActiveDouble, true
+	case MethodSoft:
+		return StateSoft, true
+	case MethodB2B:
+		return StateB2B, true
+	case MethodImplied:
+		return StateImplied, true
+	case MethodImported:
+		return StateNone, true
+	}
+	return StateNone, false
+}
+
+// rank orders permissions by what they are worth. A passive consent confirmed from the mailbox is worth more than a
+// single opt-in: it proves whose address it is.
+func rank(s State, via Via) int {
+	if s == StatePassiveConfirmed && via == ViaMailbox {
+		return rank(StateActiveSingle, "") + 1
+	}
+	return 2 * slices.Index([]State{
+		StateNone, StatePassiveUnconfirmed, StateActivePending, StateImplied, StateB2B, StateSoft,
+		StatePassiveConfirmed, StateActiveSingle, StateActiveDouble,
+	}, s)
+}
+
+// isAct reports whether a grant by this method is an act of the person.
+func (m Method) isAct() bool {
+	switch m {
+	case MethodActive, MethodDouble, MethodVerbal, MethodPaper:
+		return true
+	}
+	return false
+}
+
+func (d DefaultState) tickedForThem() bool { return d == DefaultTicked || d == DefaultBundled }
+
+// refused reports whether a refusal stands, also behind a later grant that waits for its confirmation.
+func (c Consent) refused() bool { return c.State == StateWithdrawn || !c.Refused.IsZero() }
+
+// clock is the moment from which a clock runs.
+func (c Consent) clock() time.Time {
+	if c.LastAct.IsZero() {
+		return c.At
+	}
+	return c.LastAct
+}
+
+// sourceText is the record's short form of a source: kind:id.
+func sourceText(s Source) string {
+	if s.ID == "" {
+		return s.Kind
+	}
+	return s.Kind + ":" + s.ID
+}

@@ -1,0 +1,6 @@
+package upstream
+
+// ReadReply and MaxReply are for tests of the reply reader.
+var ReadReply = readReply
+
+const MaxReply = maxReply

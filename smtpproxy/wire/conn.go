@@ -1,0 +1,75 @@
+package wire
+
+import (
+	"cmp"
+	"errors"
+	"net"
+	"os"
+	"sync/atomic"
+	"time"
+)
+
+// Conn is the server's end of an SMTP connection. It belongs to one goroutine.
+type Conn struct {
+	raw net.Conn // as accepted
+	nc  net.Conn // raw, or TLS on top of it
+	o   Options
+
+	in      input
+	content Content
+	broken  error // no command may be read any more
+
+	out      []byte // replies queued
+	writeErr error
+
+	interrupted atomic.Bool
+}
+
+// NewConn speaks SMTP on nc. Nothing is read or written yet.
+func NewConn(nc net.Conn, o Options) *Conn {
+	return &Conn{raw: nc, nc: nc, o: o.withDefaults()}
+}
+
+// Buffered tells whether more input has arrived already.
+func (c *Conn) Buffered() bool { return len(c.in.unread()) > 0 }
+
+// Interrupt makes a Next or AuthLine that waits for the client, or the next one that would, return ErrInterrupted;
+// reading a message goes on undisturbed. It may be called from any goroutine, e.g. to tell idle sessions 421.
+func (c *Conn) Interrupt() {
+	c.interrupted.Store(true)
+	_ = c.raw.SetReadDeadline(time.Unix(1, 0)) // fails on a closed connection: nothing waits there
+}
+
+// NetConn is the connection as it was accepted, below any TLS. Closing it from another goroutine ends the session.
+func (c *Conn) NetConn() net.Conn { return c.raw }
+
+// RemoteAddr is the client's address.
+func (c *Conn) RemoteAddr() net.Addr { return c.raw.RemoteAddr() }
+
+// Close closes the connection without sending what is queued. Slices that Content handed out end with it.
+func (c *Conn) Close() error {
+	c.in.skip(len(c.in.unread()))
+	c.in.settle(c.o.Buffers)
+	c.broken = cmp.Or(c.broken, net.ErrClosed)
+	return c.nc.Close()
+}
+
+// read waits for more input until deadline, once queued replies have left.
+func (c *Conn) read(deadline time.Time, interruptible bool) error {
+	if err := c.Flush(); err != nil {
+		return err
+	}
+	for {
+		if err := c.raw.SetReadDeadline(deadline); err != nil {
+			return err
+		}
+		if interruptible && c.interrupted.Swap(false) { // after the deadline is set: see Interrupt
+			return ErrInterrupted
+		}
+		err := c.in.read(c.nc)
+		early := errors.Is(err, os.ErrDeadlineExceeded) && c.o.Now().Before(deadline)
+		if !early || !c.interrupted.Load() {
+			return err
+		}
+	}
+}

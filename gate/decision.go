@@ -58,16 +58,17 @@ type Decision struct {
 	Citation      string          // law, case or standard behind the cell that decided
 	Hint          string          // what would unblock, in one sentence
 	PolicyVersion string
+	Refused       bool // a refusal stands, whatever reason came first: e.g. a grant since then waits for confirmation
 }
 
-// Refusal reports whether the decision stands on the person's own no (withdrawn, complained, suppressed), which is
+// Refusal reports whether the person's own no stands behind a block (withdrawn, complained, suppressed), which is
 // enforced even where the mode is observe.
 func (d Decision) Refusal() bool {
 	switch d.Reason {
 	case ReasonWithdrawn, ReasonComplained, ReasonSuppressed:
 		return true
 	}
-	return false
+	return d.Refused && d.Verdict == Block
 }
 
 // BlockEntry is an entry of the blocked-send log. Address is sealed (or empty); Recipient is masked, full or hashed as

@@ -88,10 +88,11 @@ func (m *machine) replace(e *Event, method Method, state State) {
 	}
 }
 
+// request opens a confirmation. For somebody unknown it is the first half of a double opt-in.
 func (m *machine) request(e *Event) {
 	m.c.Requested = seconds(e.Time)
 	if m.c.State == StateNone {
-		m.c.State, m.c.At = StateActivePending, m.c.Requested
+		m.replace(e, MethodDouble, StateActivePending)
 	}
 }
 
@@ -111,6 +112,9 @@ func (m *machine) confirm(e *Event) {
 	m.c.Requested, m.c.Refused, m.c.ByAll = time.Time{}, time.Time{}, false
 	if m.c.Via != ViaMailbox {
 		m.c.Via = e.Via
+	}
+	if m.c.Method == "" { // reopened without any grant: the confirmation is all the proof there is
+		m.c.Source, m.c.Incomplete = sourceText(e.Source), !e.complete(MethodDouble)
 	}
 }
 

@@ -1,6 +1,9 @@
 package gate
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // State is the permission of one recipient for one purpose. The set is closed.
 type State string
@@ -20,6 +23,16 @@ const (
 	StateExpired            State = "expired"
 	StateInvalidated        State = "invalidated"
 )
+
+// states lists the set.
+func states() []State {
+	return []State{
+		StateNone, StatePassiveUnconfirmed, StatePassiveConfirmed, StateActiveSingle, StateActivePending,
+		StateActiveDouble, StateSoft, StateB2B, StateImplied, StateWithdrawn, StateExpired, StateInvalidated,
+	}
+}
+
+func (s State) known() bool { return slices.Contains(states(), s) }
 
 // SuppressionKind is why a recipient is suppressed whatever the consent says. The set is closed.
 type SuppressionKind string

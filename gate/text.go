@@ -192,13 +192,6 @@ func usualMethod(s State) Method {
 	return ""
 }
 
-func (s State) known() bool {
-	return slices.Contains([]State{
-		StateNone, StatePassiveUnconfirmed, StatePassiveConfirmed, StateActiveSingle, StateActivePending,
-		StateActiveDouble, StateSoft, StateB2B, StateImplied, StateWithdrawn, StateExpired, StateInvalidated,
-	}, s)
-}
-
 func suppressionsText(list []Suppression) string {
 	parts := make([]string, len(list))
 	for i, s := range list {

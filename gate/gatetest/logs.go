@@ -148,7 +148,7 @@ func (s *Store) Meta(ctx context.Context) (gate.Meta, error) {
 	return *s.meta, nil
 }
 
-// Init implements [gate.Keeper].
+// Init implements [gate.Keeper]; the schema is 1, whatever m says.
 func (s *Store) Init(ctx context.Context, m gate.Meta) error {
 	if err := s.lock(ctx); err != nil {
 		return err
@@ -156,6 +156,7 @@ func (s *Store) Init(ctx context.Context, m gate.Meta) error {
 	defer s.mu.Unlock()
 	switch {
 	case s.meta == nil:
+		m.Schema = 1
 		s.meta = &m
 	case s.meta.Fingerprint != m.Fingerprint:
 		return fmt.Errorf("the store belongs to id key %s, this is id key %s", s.meta.Fingerprint, m.Fingerprint)

@@ -160,7 +160,7 @@ func noError(t *testing.T, what string, err error) {
 }
 
 // same compares values; an empty map or slice equals a nil one.
-func same(t *testing.T, what string, got, want any) {
+func same[T any](t *testing.T, what string, got, want T) {
 	t.Helper()
 	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("%s (-want +got):\n%s", what, diff)

@@ -1,0 +1,159 @@
+package gate
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// Model is what a jurisdiction asks before the first message. The set is closed.
+type Model string
+
+// The models: permission first, or messages until the person objects.
+const (
+	OptIn  Model = "opt_in"
+	OptOut Model = "opt_out"
+)
+
+// Pack is a jurisdiction's rules as data: one cell for each state and audience. Package policies reads packs from YAML.
+type Pack struct {
+	Jurisdiction string // two upper-case letters: EU, FR
+	Name         string
+	Version      string
+	Model        Model
+	Evidence     bool // evidence: required, for every consent
+	B2C, B2B     map[State]Cell
+}
+
+// Cell is a pack's answer about one state and audience, with the law it rests on.
+type Cell struct {
+	Permit   bool
+	Reason   Reason // of a block; empty with Permit
+	Citation string
+	Expires  Age    // from the person's last act; zero: no clock
+	Clock    string // citation of Expires
+	Category bool   // the consent must name the category of goods or services it covers
+}
+
+// Age is a span of the calendar, as laws count: three years are three years in leap years too.
+type Age struct{ Years, Months, Days int }
+
+// ParseAge reads a number and its unit: 3y, 6m (months) or 30d.
+func ParseAge(s string) (Age, error) {
+	if s != "" {
+		n, err := strconv.Atoi(s[:len(s)-1])
+		if err == nil && n > 0 && n < 1000 {
+			switch s[len(s)-1] {
+			case 'y':
+				return Age{Years: n}, nil
+			case 'm':
+				return Age{Months: n}, nil
+			case 'd':
+				return Age{Days: n}, nil
+			}
+		}
+	}
+	return Age{}, fmt.Errorf("%q is no span of time; write 3y, 6m or 30d", s)
+}
+
+// After returns the moment at which a clock that started at t runs out.
+func (a Age) After(t time.Time) time.Time { return t.AddDate(a.Years, a.Months, a.Days) }
+
+// IsZero reports whether there is no clock.
+func (a Age) IsZero() bool { return a == Age{} }
+
+func (a Age) shorterThan(b Age) bool {
+	if a.IsZero() || b.IsZero() {
+		return !a.IsZero()
+	}
+	var origin time.Time
+	return a.After(origin).Before(b.After(origin))
+}
+
+// ParseState reads the name of a state.
+func ParseState(s string) (State, error) {
+	if st := State(s); st.known() {
+		return st, nil
+	}
+	return "", fmt.Errorf("unknown state %q; use one of %v", s, states())
+}
+
+// Check reports everything wrong with a pack, each problem in a sentence.
+func (p Pack) Check() error {
+	var problems []error
+	add := func(format string, args ...any) {
+		problems = append(problems, fmt.Errorf("pack %s: "+format, append([]any{p.Jurisdiction}, args...)...))
+	}
+	if !IsJurisdiction(p.Jurisdiction) {
+		add("jurisdiction: use two upper-case letters")
+	}
+	if p.Version == "" {
+		add("version: missing")
+	}
+	if p.Model != OptIn && p.Model != OptOut {
+		add("model: %q is neither opt_in nor opt_out", p.Model)
+	}
+	for _, s := range states() {
+		if problem := p.checkCell(p.B2C, s); problem != "" {
+			add("%s b2c: %s", s, problem)
+		}
+		if problem := p.checkCell(p.B2B, s); problem != "" {
+			add("%s b2b: %s", s, problem)
+		}
+	}
+	return errors.Join(problems...)
+}
+
+func (p Pack) checkCell(cells map[State]Cell, s State) string {
+	c, ok := cells[s]
+	reason := blockedState(s)
+	switch {
+	case !ok:
+		return "missing; a pack answers for every state"
+	case c.Citation == "":
+		return "without a citation; name the law, case or policy it rests on"
+	case !c.Expires.IsZero() && c.Clock == "":
+		return "a clock without a citation"
+	case c.Permit == (c.Reason != ""):
+		return "either permits or names a reason"
+	case !c.Permit && !c.Reason.ofConsent():
+		return fmt.Sprintf("%q is no reason a pack can give", c.Reason)
+	case reason != "" && c.Reason != reason && (p.Model == OptIn || alwaysBlocked(s)):
+		return fmt.Sprintf("must be blocked with %s", reason)
+	}
+	return ""
+}
+
+// blockedState is the reason that a state by itself gives where permission comes first; empty for a permission that a
+// pack weighs.
+func blockedState(s State) Reason {
+	switch s {
+	case StateNone:
+		return ReasonNoConsent
+	case StatePassiveUnconfirmed:
+		return ReasonPassiveUnconfirmed
+	case StateActivePending:
+		return ReasonConfirmationPending
+	case StateInvalidated:
+		return ReasonInvalidated
+	case StateWithdrawn:
+		return ReasonWithdrawn
+	case StateExpired:
+		return ReasonExpired
+	}
+	return ""
+}
+
+// alwaysBlocked names the states that no law lets pass: a refusal, and a clock that ran out.
+func alwaysBlocked(s State) bool { return s == StateWithdrawn || s == StateExpired }
+
+// ofConsent reports whether a pack may give the reason.
+func (r Reason) ofConsent() bool {
+	switch r {
+	case ReasonNoConsent, ReasonPassiveUnconfirmed, ReasonConfirmationPending, ReasonConfirmationRequired,
+		ReasonWithdrawn, ReasonExpired, ReasonInvalidated, ReasonEvidenceIncomplete:
+		return true
+	}
+	return false
+}

@@ -35,12 +35,24 @@ func Run(tb testing.TB, addr, file string, upstream ...*Upstream) {
 
 // Play is Run without a test: the error names the line, what was wanted and what came. u may be nil.
 func Play(addr, name, text string, u *Upstream) error {
-	conn, err := net.DialTimeout("tcp", addr, lineTime)
+	return play(addr, name, text, u, lineTime)
+}
+
+func play(addr, name, text string, u *Upstream, wait time.Duration) error {
+	conn, err := net.DialTimeout("tcp", addr, wait)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	d := &dialogue{conn: conn, r: bufio.NewReader(conn), upstream: u}
+	return newDialogue(conn, u, wait).play(name, text)
+}
+
+func newDialogue(conn net.Conn, u *Upstream, wait time.Duration) *dialogue {
+	return &dialogue{conn: conn, r: bufio.NewReader(conn), upstream: u, wait: wait}
+}
+
+// play goes on with text; C lines at its end are sent.
+func (d *dialogue) play(name, text string) error {
 	number := 0
 	for line := range strings.Lines(text) {
 		number++
@@ -58,7 +70,8 @@ func Play(addr, name, text string, u *Upstream) error {
 type dialogue struct {
 	conn     net.Conn
 	r        *bufio.Reader
-	out      []byte // of C lines, not yet sent
+	wait     time.Duration // for one line
+	out      []byte        // of C lines, not yet sent
 	upstream *Upstream
 	seen     int // lines of the upstream matched or passed over
 }
@@ -115,14 +128,14 @@ func (d *dialogue) send() error {
 	if len(d.out) == 0 {
 		return nil
 	}
-	_ = d.conn.SetWriteDeadline(time.Now().Add(lineTime))
+	_ = d.conn.SetWriteDeadline(time.Now().Add(d.wait))
 	_, err := d.conn.Write(d.out)
 	d.out = d.out[:0]
 	return err
 }
 
 func (d *dialogue) readLine() (string, error) {
-	_ = d.conn.SetReadDeadline(time.Now().Add(lineTime))
+	_ = d.conn.SetReadDeadline(time.Now().Add(d.wait))
 	line, err := d.r.ReadString('\n')
 	if err != nil {
 		return line, fmt.Errorf("the server said %q, then: %w", line, err)
@@ -186,7 +199,7 @@ func (d *dialogue) expectUpstream(sign, want string) error {
 		}
 		return nil
 	}
-	for deadline := time.Now().Add(lineTime); ; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(d.wait); ; time.Sleep(time.Millisecond) {
 		i, lines := d.findUpstream(matches)
 		if i >= 0 {
 			d.seen += i + 1
@@ -226,28 +239,34 @@ func matcher(sign, want string) (func(string) bool, error) {
 // unescape reads \r \n \t \0 \\ and \xHH.
 func unescape(s string) ([]byte, error) {
 	var out []byte
-	for i := 0; i < len(s); i++ {
-		if s[i] != '\\' {
-			out = append(out, s[i])
-			continue
+	for s != "" {
+		plain, rest, found := strings.Cut(s, `\`)
+		out = append(out, plain...)
+		if !found {
+			return out, nil
 		}
-		if i++; i == len(s) {
-			return nil, fmt.Errorf("%q ends in a single backslash", s)
+		b, n, err := escape(rest)
+		if err != nil {
+			return nil, err
 		}
-		if s[i] == 'x' {
-			n, err := strconv.ParseUint(s[i+1:min(i+3, len(s))], 16, 8)
-			if err != nil || i+3 > len(s) {
-				return nil, fmt.Errorf(`\x in %q wants two hexadecimal digits`, s)
-			}
-			out = append(out, byte(n))
-			i += 2
-			continue
-		}
-		k := strings.IndexByte(`rnt0\`, s[i])
-		if k < 0 {
-			return nil, fmt.Errorf(`\%c in %q is none of \r \n \t \0 \\ \xHH`, s[i], s)
-		}
-		out = append(out, "\r\n\t\x00\\"[k])
+		out = append(out, b)
+		s = rest[n:]
 	}
 	return out, nil
+}
+
+// escape reads what stands behind a backslash and says how long it is.
+func escape(s string) (b byte, n int, err error) {
+	if s == "" {
+		return 0, 0, errors.New("a backslash stands alone at the end")
+	}
+	if i := strings.IndexByte(`rnt0\`, s[0]); i >= 0 {
+		return "\r\n\t\x00\\"[i], 1, nil
+	}
+	if s[0] == 'x' && len(s) >= 3 {
+		if v, err := strconv.ParseUint(s[1:3], 16, 8); err == nil {
+			return byte(v), 3, nil
+		}
+	}
+	return 0, 0, fmt.Errorf(`\%c is none of \r \n \t \0 \\ \xHH`, s[0])
 }

@@ -28,5 +28,6 @@
 //	U! DATA                     after the line matched last the upstream has got none that begins with this
 //
 // Lines of content count among the upstream's lines, as they stood on the wire. U lines need an Upstream passed to
-// Run. What does not come within five seconds, or comes otherwise, is reported with file and line.
+// Run. What does not come within five seconds, or comes otherwise, is reported with file and line. Dial plays several
+// dialogues on one connection.
 package smtptest

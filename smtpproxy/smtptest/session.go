@@ -47,6 +47,7 @@ func (s *session) Read(p []byte) (int, error) {
 }
 
 func (s *session) serve() {
+	defer func() { _ = s.w.Flush() }()
 	if !s.pass(Connect) || s.u.implicit && !s.startTLS() {
 		return
 	}
@@ -312,7 +313,6 @@ func (s *session) pass(v Verb) bool {
 		return false
 	case effectReply, effectGarbage:
 		_ = s.write(f.text)
-		_ = s.w.Flush()
 		return false
 	case effectClose:
 		return false
@@ -335,17 +335,10 @@ func (s *session) answer(v Verb, usual string, keys ...faultKey) (code int, ok b
 		_, _ = io.Copy(io.Discard, s.conn)
 		return 0, false
 	case effectClose:
-		_ = s.w.Flush()
 		return 0, false
 	}
 	code = replyCode(text)
-	if !s.write(text) {
-		return code, false
-	}
-	if code == 421 {
-		_ = s.w.Flush()
-	}
-	return code, code != 421
+	return code, s.write(text) && code != 421
 }
 
 func (s *session) write(text string) bool {

@@ -1,7 +1,6 @@
 package gate
 
 import (
-	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -79,30 +78,30 @@ func ParseState(s string) (State, error) {
 	return "", fmt.Errorf("unknown state %q; use one of %v", s, states())
 }
 
-// Check reports everything wrong with a pack, each problem in a sentence.
-func (p Pack) Check() error {
-	var problems []error
-	add := func(format string, args ...any) {
-		problems = append(problems, fmt.Errorf("pack %s: "+format, append([]any{p.Jurisdiction}, args...)...))
-	}
+// Problem is one thing wrong with a pack. Field is its place in the pack's YAML: "version", "states.soft.b2b".
+type Problem struct{ Field, Text string }
+
+// Problems reports everything wrong with a pack.
+func (p Pack) Problems() []Problem {
+	var found []Problem
 	if !IsJurisdiction(p.Jurisdiction) {
-		add("jurisdiction: use two upper-case letters")
+		found = append(found, Problem{"jurisdiction", "use two upper-case letters, as in FR"})
 	}
 	if p.Version == "" {
-		add("version: missing")
+		found = append(found, Problem{"version", "missing"})
 	}
 	if p.Model != OptIn && p.Model != OptOut {
-		add("model: %q is neither opt_in nor opt_out", p.Model)
+		found = append(found, Problem{"model", fmt.Sprintf("%q is neither opt_in nor opt_out", p.Model)})
 	}
 	for _, s := range states() {
-		if problem := p.checkCell(p.B2C, s); problem != "" {
-			add("%s b2c: %s", s, problem)
+		if text := p.checkCell(p.B2C, s); text != "" {
+			found = append(found, Problem{"states." + string(s) + ".b2c", text})
 		}
-		if problem := p.checkCell(p.B2B, s); problem != "" {
-			add("%s b2b: %s", s, problem)
+		if text := p.checkCell(p.B2B, s); text != "" {
+			found = append(found, Problem{"states." + string(s) + ".b2b", text})
 		}
 	}
-	return errors.Join(problems...)
+	return found
 }
 
 func (p Pack) checkCell(cells map[State]Cell, s State) string {

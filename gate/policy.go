@@ -74,7 +74,9 @@ func checkPacks(packs []Pack) (map[string]Pack, error) {
 			problems = append(problems, fmt.Errorf("pack %s: there are two", pack.Jurisdiction))
 		}
 		known[pack.Jurisdiction] = pack
-		problems = append(problems, pack.Check())
+		for _, problem := range pack.Problems() {
+			problems = append(problems, fmt.Errorf("pack %s: %s: %s", pack.Jurisdiction, problem.Field, problem.Text))
+		}
 	}
 	return known, errors.Join(problems...)
 }

@@ -1,0 +1,184 @@
+package policies
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+
+	"github.com/consentgate/consentgate/gate"
+)
+
+// document is a pack's file.
+type document struct {
+	Jurisdiction string               `yaml:"jurisdiction"`
+	Name         string               `yaml:"name"`
+	Version      string               `yaml:"version"`
+	Model        gate.Model           `yaml:"model"`
+	Evidence     string               `yaml:"evidence"` // required or optional
+	Clocks       []clock              `yaml:"clocks"`
+	States       map[string]audiences `yaml:"states"`
+}
+
+// clock ends the permission of some states an age after the person's last act.
+type clock struct {
+	States  []string `yaml:"states"`
+	Expires string   `yaml:"expires"`
+	Law     string   `yaml:"law"`
+}
+
+// audiences holds one cell for all, or one each.
+type audiences struct {
+	All *cell `yaml:"all"`
+	B2C *cell `yaml:"b2c"`
+	B2B *cell `yaml:"b2b"`
+}
+
+type cell struct {
+	Answer   string `yaml:"answer"` // permit, or a reason
+	Law      string `yaml:"law"`
+	Category string `yaml:"category"` // required, or empty
+}
+
+// Parse reads one pack. Unknown fields are refused, every state needs its answer, and each problem is named with its
+// line.
+func Parse(name string, text []byte) (gate.Pack, error) {
+	var doc document
+	if err := yaml.UnmarshalWithOptions(text, &doc, yaml.Strict()); err != nil {
+		return gate.Pack{}, fmt.Errorf("%s: %s", name, yaml.FormatError(err, false, true))
+	}
+	r := reader{pack: gate.Pack{
+		Jurisdiction: doc.Jurisdiction, Name: doc.Name, Version: doc.Version, Model: doc.Model,
+		Evidence: doc.Evidence == required,
+		B2C:      make(map[gate.State]gate.Cell, len(doc.States)), B2B: make(map[gate.State]gate.Cell, len(doc.States)),
+	}}
+	if doc.Evidence != required && doc.Evidence != "optional" {
+		r.problem("evidence", "%q is unknown; use required or optional", doc.Evidence)
+	}
+	for state, a := range doc.States {
+		r.state(state, a)
+	}
+	for i, c := range doc.Clocks {
+		r.clock(fmt.Sprintf("clocks.%d", i), c)
+	}
+	if problems := append(r.problems, r.pack.Problems()...); len(problems) > 0 {
+		return gate.Pack{}, located(name, text, problems)
+	}
+	return r.pack, nil
+}
+
+// required is the word that asks for evidence, or for a category.
+const required = "required"
+
+// reader turns a document into a pack and collects what is wrong with it.
+type reader struct {
+	pack     gate.Pack
+	problems []gate.Problem
+}
+
+func (r *reader) problem(field, format string, args ...any) {
+	r.problems = append(r.problems, gate.Problem{Field: field, Text: fmt.Sprintf(format, args...)})
+}
+
+func (r *reader) state(name string, a audiences) {
+	field := "states." + name
+	state, err := gate.ParseState(name)
+	if err != nil {
+		r.problem(field, "%v", err)
+		return
+	}
+	switch {
+	case a.All != nil && a.B2C == nil && a.B2B == nil:
+		r.pack.B2C[state] = r.cell(field+".all", *a.All)
+		r.pack.B2B[state] = r.pack.B2C[state]
+	case a.All == nil && a.B2C != nil && a.B2B != nil:
+		r.pack.B2C[state] = r.cell(field+".b2c", *a.B2C)
+		r.pack.B2B[state] = r.cell(field+".b2b", *a.B2B)
+	default:
+		r.problem(field, "answer for all, or for both b2c and b2b")
+	}
+}
+
+func (r *reader) cell(field string, c cell) gate.Cell {
+	if c.Category != "" && c.Category != required {
+		r.problem(field+".category", "%q is unknown; write required, or leave it out", c.Category)
+	}
+	out := gate.Cell{Permit: c.Answer == "permit", Citation: c.Law, Category: c.Category == required}
+	if !out.Permit {
+		out.Reason = gate.Reason(c.Answer)
+	}
+	return out
+}
+
+func (r *reader) clock(field string, c clock) {
+	age, err := gate.ParseAge(c.Expires)
+	if err != nil {
+		r.problem(field+".expires", "%v", err)
+		return
+	}
+	for i, name := range c.States {
+		state := gate.State(name)
+		if _, ok := r.pack.B2C[state]; !ok {
+			r.problem(fmt.Sprintf("%s.states.%d", field, i), "a clock for %q, which has no answer", name)
+			continue
+		}
+		for _, cells := range []map[gate.State]gate.Cell{r.pack.B2C, r.pack.B2B} {
+			cell := cells[state]
+			cell.Expires, cell.Clock = age, c.Law
+			cells[state] = cell
+		}
+	}
+}
+
+// located puts file and line before each problem, in the order of the file.
+func located(name string, text []byte, problems []gate.Problem) error {
+	tree, err := parser.ParseBytes(text, 0)
+	if err != nil || len(tree.Docs) == 0 {
+		return fmt.Errorf("%s: no pack", name)
+	}
+	type found struct {
+		line int
+		text string
+	}
+	all := make([]found, len(problems))
+	for i, p := range problems {
+		all[i] = found{lineOf(tree.Docs[0].Body, strings.Split(p.Field, ".")), p.Field + ": " + p.Text}
+	}
+	slices.SortFunc(all, func(a, b found) int { return cmp.Or(cmp.Compare(a.line, b.line), cmp.Compare(a.text, b.text)) })
+	var errs []error
+	for _, f := range all {
+		errs = append(errs, fmt.Errorf("%s:%d: %s", name, f.line, f.text))
+	}
+	return errors.Join(errs...)
+}
+
+// lineOf follows keys and indices down the tree and returns the line of the last one that is there.
+func lineOf(node ast.Node, path []string) int {
+	line := 1
+	for _, step := range path {
+		switch n := node.(type) {
+		case *ast.MappingNode:
+			i := slices.IndexFunc(n.Values, func(v *ast.MappingValueNode) bool { return v.Key.String() == step })
+			if i < 0 {
+				return line
+			}
+			line, node = n.Values[i].Key.GetToken().Position.Line, n.Values[i].Value
+		case *ast.SequenceNode:
+			i, err := strconv.Atoi(step)
+			if err != nil || i >= len(n.Values) {
+				return line
+			}
+			node = n.Values[i]
+			line = node.GetToken().Position.Line
+		default:
+			return line
+		}
+	}
+	return line
+}

@@ -158,7 +158,7 @@ func (f Field) Value() string {
 	_, value, _ := strings.Cut(string(line), ":")
 	for len(rest) > 0 {
 		line, rest = cutCRLF(rest)
-		value += string(unstuff(line))
+		value += string(unstuffLine(line))
 	}
 	return strings.Trim(value, " \t")
 }
@@ -183,19 +183,16 @@ func cutCRLF(b []byte) (line, rest []byte) {
 
 func isBlank(line []byte) bool { return string(line) == "\r\n" }
 
-// unstuff takes the dot of transparency off a line (RFC 5321 section 4.5.2). Whatever reads a header has to: behind
-// the dot may stand a field, and the upstream will see it.
-func unstuff(line []byte) []byte { return bytes.TrimPrefix(line, []byte(".")) }
-
+// isContinuation looks behind a dot of transparency, as fieldName does: the upstream will.
 func isContinuation(line []byte) bool {
-	line = unstuff(line)
+	line = unstuffLine(line)
 	return len(line) > 0 && (line[0] == ' ' || line[0] == '\t')
 }
 
 // fieldName is the name of the field that line begins; empty where it begins none. Blanks before the colon are
 // obsolete but to be accepted (RFC 5322 section 4.5.8), and they hide no field from us.
 func fieldName(line []byte) []byte {
-	line = unstuff(line)
+	line = unstuffLine(line)
 	n := 0
 	for n < len(line) && isFtext(line[n]) {
 		n++

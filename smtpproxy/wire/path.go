@@ -5,8 +5,6 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
-
-	"github.com/emersion/go-smtp"
 )
 
 // Path is the argument of MAIL or RCPT.
@@ -27,15 +25,14 @@ type Param struct {
 
 // ParseMail reads the argument of MAIL: FROM:<reverse-path> and parameters. Errors are *SyntaxError, 501.
 func ParseMail(arg string) (Path, error) {
-	return parsePath(arg, "FROM:", smtp.EnhancedCode{5, 1, 7})
+	return parsePath(arg, "FROM:")
 }
 
 // ParseRcpt reads the argument of RCPT: TO:<forward-path> and parameters. Errors are *SyntaxError, 501.
 func ParseRcpt(arg string) (Path, error) {
-	bad := smtp.EnhancedCode{5, 1, 3}
-	p, err := parsePath(arg, "TO:", bad)
+	p, err := parsePath(arg, "TO:")
 	if err == nil && p.Mailbox == "" {
-		return Path{}, syntaxError(501, bad, "Empty recipient")
+		return Path{}, badArgument("Empty recipient")
 	}
 	return p, err
 }
@@ -86,7 +83,7 @@ func isASCII(s string) bool {
 }
 
 // parsePath reads keyword "<" path ">" [ SP parameters ]. One blank behind the colon is no SMTP but common.
-func parsePath(arg, keyword string, bad smtp.EnhancedCode) (Path, error) {
+func parsePath(arg, keyword string) (Path, error) {
 	if len(arg) < len(keyword) || !strings.EqualFold(arg[:len(keyword)], keyword) {
 		return Path{}, badArgument("Expected " + keyword + "<address>")
 	}
@@ -95,11 +92,11 @@ func parsePath(arg, keyword string, bad smtp.EnhancedCode) (Path, error) {
 	}
 	path, ok := strings.CutPrefix(strings.TrimPrefix(arg[len(keyword):], " "), "<")
 	if !ok {
-		return Path{}, syntaxError(501, bad, "Address without angle brackets")
+		return Path{}, badArgument("Address without angle brackets")
 	}
 	mailbox, rest, ok := cutMailbox(dropRoute(path))
 	if !ok || mailbox == "" && !strings.HasPrefix(path, ">") {
-		return Path{}, syntaxError(501, bad, "Bad address syntax")
+		return Path{}, badArgument("Bad address syntax")
 	}
 	params, err := parseParams(rest)
 	if err != nil {

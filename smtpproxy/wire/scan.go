@@ -28,35 +28,36 @@ type span struct {
 // Lines are found by their LF, a vector search. That shows a LF by itself; a CR by itself shows in the count: there
 // are as many CRs as line ends, or one of them is astray.
 func (s *scanner) next(b []byte) (found span) {
-	lines, lineStart := 0, s.lineStart
+	n, lines, lineStart := 0, 0, s.lineStart
 	for {
-		rest := b[found.n:]
-		if lineStart && len(rest) > 0 && rest[0] == '.' {
-			if found.end = bytes.HasPrefix(rest, []byte(endOfData)); found.end {
-				break
-			}
-			if strings.HasPrefix(endOfData, string(rest[:min(len(rest), len(endOfData))])) {
+		if lineStart && n < len(b) && b[n] == '.' {
+			if found.end = bytes.HasPrefix(b[n:], []byte(endOfData)); found.end || mayBecomeEnd(b[n:]) {
 				break
 			}
 			found.dots++
 		}
-		lf := bytes.IndexByte(rest, '\n')
+		lf := bytes.IndexByte(b[n:], '\n')
 		if lf < 0 {
-			tail := bytes.TrimSuffix(rest, []byte("\r"))
-			found.n += len(tail)
-			lineStart = lineStart && len(tail) == 0
+			tail := len(bytes.TrimSuffix(b[n:], []byte("\r")))
+			n, lineStart = n+tail, lineStart && tail == 0
 			break
 		}
-		found.n += lf + 1
-		if lineStart = lf > 0 && rest[lf-1] == '\r'; lineStart {
+		n += lf + 1
+		if lineStart = lf > 0 && b[n-2] == '\r'; lineStart {
 			lines++
 		} else {
 			found.bare = true
 		}
 	}
 	s.lineStart = lineStart
-	found.bare = found.bare || bytes.Count(b[:found.n], []byte("\r")) != lines
+	found.n = n
+	found.bare = found.bare || bytes.Count(b[:n], []byte("\r")) != lines
 	return found
+}
+
+// mayBecomeEnd: b is too short to tell whether it is endOfData.
+func mayBecomeEnd(b []byte) bool {
+	return len(b) < len(endOfData) && strings.HasPrefix(endOfData, string(b))
 }
 
 // normaliser rewrites a message with CRs or LFs by themselves (see Normalise). It takes the dots of transparency

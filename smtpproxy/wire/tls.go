@@ -8,32 +8,36 @@ import (
 )
 
 // StartTLS sends queued replies (the 220) and becomes the server's side of TLS. On a listener that speaks TLS from
-// the start it is called before the greeting. Plaintext that arrived behind STARTTLS is ErrPlaintext, and nothing is
-// sent. After any error the connection can only be closed.
+// the start it is called before the greeting.
+//
+// ErrPlaintext: plaintext arrived behind STARTTLS; the 220 is withdrawn, the session may answer otherwise and has to
+// close. After any other error nothing can be sent or read any more.
 func (c *Conn) StartTLS(config *tls.Config) error {
 	if c.Buffered() {
+		c.out = nil
 		c.broken = ErrPlaintext
-		return ErrPlaintext
+		return c.broken
 	}
 	if err := c.Flush(); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), c.o.Handshake)
-	defer cancel()
 	conn := tls.Server(c.raw, config)
-	if err := c.handshake(ctx, conn); err != nil {
-		c.broken = fmt.Errorf("TLS handshake: %w", err)
+	if err := c.handshake(conn); err != nil {
+		c.broken = fmt.Errorf("tls handshake: %w", err)
+		c.writeErr = c.broken // never in plaintext what was meant for TLS
 		return c.broken
 	}
 	c.nc = conn
 	return nil
 }
 
-// handshake clears the deadlines of earlier reads and writes first: the context's holds.
-func (c *Conn) handshake(ctx context.Context, conn *tls.Conn) error {
+// handshake is bounded by Options.Handshake; deadlines of earlier reads and writes end.
+func (c *Conn) handshake(conn *tls.Conn) error {
 	if err := c.raw.SetDeadline(time.Time{}); err != nil {
 		return err
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), c.o.Handshake)
+	defer cancel()
 	return conn.HandshakeContext(ctx)
 }
 

@@ -1,0 +1,146 @@
+package smtpproxy
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"time"
+
+	"github.com/emersion/go-smtp"
+
+	"github.com/consentgate/consentgate/smtpproxy/upstream"
+)
+
+// ledgerTTL is how long a partly delivered message is remembered for the client's retry.
+const ledgerTTL = 7 * 24 * time.Hour
+
+// tally sorts the recipients that were owed a copy by their fate.
+type tally struct {
+	owed                       int
+	accepted, refused, waiting []int // waiting: deferred, undecided, not tried
+}
+
+func (d *delivery) tally() tally {
+	var t tally
+	for _, c := range d.copies {
+		for _, r := range c.Recipients {
+			t.owed++
+			switch d.results[r].fate {
+			case accepted:
+				t.accepted = append(t.accepted, r)
+			case refused:
+				t.refused = append(t.refused, r)
+			default:
+				t.waiting = append(t.waiting, r)
+			}
+		}
+	}
+	return t
+}
+
+// answer turns the fates of all recipients into the one reply that SMTP has for them. 250 is said only where every
+// copy was accepted, or refused for good and the upstream took our notice about it.
+func (d *delivery) answer(ctx context.Context) (*smtp.SMTPError, error) {
+	t := d.tally()
+	switch {
+	case len(t.accepted) == 0:
+		return nil, d.worst(t)
+	case len(t.waiting) > 0:
+		return d.partly(ctx, t), nil
+	case len(t.refused) > 0 && len(d.copies) > 1:
+		if err := d.notify(ctx, t.refused); err != nil {
+			d.ses.log.Warn("delivery status notice", "err", err)
+			return d.partly(ctx, t), nil
+		}
+	}
+	if d.sum != nil {
+		d.forget(ctx)
+	}
+	last := d.results[t.accepted[len(t.accepted)-1]].reply
+	if last.Code == 0 { // all of them were accepted by an earlier try
+		return say(250, 2, 0, 0, "OK"), nil
+	}
+	return upstreamReply(last), nil
+}
+
+// worst is the error of a message that nobody got: any temporary one wins, else the first refusal.
+func (d *delivery) worst(t tally) error {
+	if len(t.waiting) > 0 {
+		return d.results[t.waiting[0]].error()
+	}
+	return d.results[t.refused[0]].error()
+}
+
+func (r result) error() error {
+	switch {
+	case r.err != nil:
+		return r.err
+	case r.reply.Code != 0:
+		return &upstreamSaid{r.reply}
+	}
+	return upstream.ErrUnavailable
+}
+
+// partly notes the copies that were accepted, so that a retry of the same bytes sends only the rest, and asks for
+// that retry.
+func (d *delivery) partly(ctx context.Context, t tally) *smtp.SMTPError {
+	d.ses.srv.opt.Count("partly_delivered." + d.tx.stream.Name)
+	if err := d.note(ctx, t.accepted); err != nil {
+		d.ses.log.Error("delivery ledger", "err", err)
+	}
+	return say(451, 4, 4, 2, fmt.Sprintf("Delivered to %d of %d recipients, try again", len(t.accepted), t.owed))
+}
+
+// ledgerKey names the message: reverse-path and content. The members under it are recipient ids, so nothing in the
+// ledger names a person.
+func (d *delivery) ledgerKey() string {
+	h := d.sum
+	if !d.summed {
+		h.Write([]byte("\x00" + d.tx.sender.Canonical()))
+		d.summed = true
+	}
+	return "message:" + hex.EncodeToString(h.Sum(nil))
+}
+
+// note writes the accepted recipients down. A shared copy has no ledger: it stops before content where anything of it
+// has to wait.
+func (d *delivery) note(ctx context.Context, recipients []int) error {
+	if d.sum == nil {
+		return nil
+	}
+	members := make([]string, len(recipients))
+	for i, r := range recipients {
+		members[i] = d.tx.rcpts[r].id.String()
+	}
+	return d.ses.srv.opt.Ledger.Note(ctx, d.ledgerKey(), members, ledgerTTL)
+}
+
+// skipDelivered marks what an earlier try of the same message delivered. Without the ledger nothing is sent: a copy
+// twice is worse than a copy later.
+func (d *delivery) skipDelivered(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, d.ses.srv.opt.Limits.Lookup)
+	defer cancel()
+	members, err := d.ses.srv.opt.Ledger.Delivered(ctx, d.ledgerKey())
+	if err != nil {
+		return err
+	}
+	d.noted = len(members) > 0
+	for _, m := range members {
+		for i := range d.tx.rcpts {
+			if d.tx.rcpts[i].id.String() == m {
+				d.results[i] = result{fate: accepted}
+			}
+		}
+	}
+	return nil
+}
+
+// forget ends the message's ledger entry; a leftover costs nothing but room until it expires.
+func (d *delivery) forget(ctx context.Context) {
+	if !d.noted {
+		return
+	}
+	if err := d.ses.srv.opt.Ledger.Forget(ctx, d.ledgerKey()); err != nil {
+		d.ses.log.Warn("delivery ledger", "err", err)
+	}
+}

@@ -1,0 +1,203 @@
+package smtpproxy
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"hash"
+	"slices"
+	"time"
+
+	"github.com/emersion/go-smtp"
+
+	"github.com/consentgate/consentgate/gate"
+	"github.com/consentgate/consentgate/smtpproxy/upstream"
+	"github.com/consentgate/consentgate/smtpproxy/wire"
+)
+
+// delivery is one DATA: the message on its way to its copies. Shared, split, discarded and observed messages all take
+// the same way; they differ in the copies that gate.Plan lists and in the body they are fed from.
+type delivery struct {
+	ses     *session
+	tx      *transaction
+	copies  []gate.Copy
+	results []result // beside tx.rcpts
+
+	lease    *upstream.Lease
+	ahead    bool // the next copy's envelope is queued on the lease
+	content  *wire.Content
+	header   wire.Header
+	body     body
+	sum      hash.Hash // of the message as received; only where there are several copies
+	summed   bool      // sum is complete
+	noted    bool      // the ledger knows the message from an earlier try
+	deadline time.Time // past it no new copy starts
+}
+
+// data runs DATA from the command to the one reply.
+func (s *session) data(ctx context.Context, arg string) error {
+	switch {
+	case arg != "":
+		return syntaxError
+	case s.tx == nil:
+		return badSequence
+	case len(s.tx.rcpts) == 0:
+		return noValidRecipients
+	}
+	defer s.reset()
+	d := s.newDelivery()
+	defer d.close()
+	reply, err := d.run(ctx)
+	if err != nil {
+		return err
+	}
+	s.conn.Reply(reply)
+	return nil
+}
+
+func (s *session) newDelivery() *delivery {
+	d := &delivery{ses: s, tx: s.tx, results: make([]result, len(s.tx.rcpts))}
+	d.copies = gate.Plan(s.tx.stream, s.tx.forwarded(), s.srv.opt.Upstream.Caps().RcptMax)
+	if len(d.copies) > 1 {
+		d.sum = sha256.New()
+	}
+	return d
+}
+
+// forwarded are the recipients that get a copy, each once however often it was named.
+func (t *transaction) forwarded() []int {
+	var out []int
+	for i := range t.rcpts {
+		same := func(j int) bool {
+			return t.rcpts[j].id == t.rcpts[i].id && t.rcpts[j].path.Mailbox == t.rcpts[i].path.Mailbox
+		}
+		if t.rcpts[i].forward && !slices.ContainsFunc(out, same) {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+// run answers 354, takes the message and sends its copies. Whatever goes wrong after 354 is answered only when the
+// client's message has been read to its end; what breaks that is terminal.
+func (d *delivery) run(ctx context.Context) (*smtp.SMTPError, error) {
+	if err := d.reach(ctx); err != nil {
+		return nil, err
+	}
+	d.ses.conn.ReplyLines(354, []string{"Send the message, end with <CRLF>.<CRLF>"})
+	d.content = d.ses.conn.Content()
+	reply, err := d.take(ctx)
+	if err != nil {
+		d.abort()
+		if broken := d.content.Drain(); errors.Is(broken, wire.ErrBroken) {
+			return nil, fmt.Errorf("%w: %w", errGone, broken)
+		}
+	}
+	return reply, err
+}
+
+// reach gets an upstream connection before 354 is said. Where there is one copy its envelope leaves at once and its
+// replies come in while the client sends; several copies wait until the body is here.
+func (d *delivery) reach(ctx context.Context) error {
+	if len(d.copies) == 0 {
+		return nil
+	}
+	if err := d.connect(ctx); err != nil {
+		d.ses.srv.opt.Count("deferred." + d.tx.stream.Name + "." + string(gate.ReasonUpstreamUnavailable))
+		d.ses.log.Warn("upstream", "err", err)
+		return err
+	}
+	if len(d.copies) > 1 {
+		return nil
+	}
+	d.queueEnvelope(0)
+	// An error here shows again, and is dealt with, when the replies are read.
+	_ = d.lease.Flush()
+	return nil
+}
+
+// connect takes a lease; its bounds are the pool's own, and the end of ctx closes it.
+func (d *delivery) connect(ctx context.Context) error {
+	lease, err := d.ses.srv.opt.Upstream.Get(ctx, d.need())
+	if err != nil {
+		return err
+	}
+	d.lease = lease
+	return nil
+}
+
+// need is what the transaction asks of an upstream.
+func (d *delivery) need() upstream.Need {
+	n := upstream.Need{SMTPUTF8: d.tx.utf8, Size: d.tx.size}
+	for _, p := range d.tx.from.Params {
+		switch p.Key {
+		case "BODY":
+			n.EightBitMIME = true
+		case "RET", "ENVID":
+			n.DSN = true
+		}
+	}
+	for i := range d.tx.rcpts {
+		n.DSN = n.DSN || len(d.tx.rcpts[i].path.Params) > 0
+	}
+	return n
+}
+
+// take reads the message and sends it.
+func (d *delivery) take(ctx context.Context) (*smtp.SMTPError, error) {
+	header, err := wire.ReadHeader(d.content, nil, d.ses.srv.opt.Limits.Wire)
+	if err != nil {
+		return nil, err
+	}
+	d.header = header
+	if err := d.checkHeader(); err != nil {
+		return nil, err
+	}
+	switch len(d.copies) {
+	case 0:
+		if err := d.content.Drain(); err != nil {
+			return nil, err
+		}
+		return say(250, 2, 0, 0, "OK"), nil
+	case 1:
+		d.body = &stream{content: d.content}
+	default:
+		if err := d.keep(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if err := d.deliver(ctx); err != nil {
+		return nil, err
+	}
+	return d.answer(ctx)
+}
+
+// keep spools the body of a message that becomes several copies, and leaves out what an earlier try delivered.
+func (d *delivery) keep(ctx context.Context) error {
+	sp := &spool{bound: d.ses.srv.opt.Limits.SpoolMem, dir: d.ses.srv.opt.SpoolDir}
+	d.body = sp
+	d.sum.Write(d.header.Raw)
+	if err := sp.fill(d.content, d.sum); err != nil {
+		return err
+	}
+	d.deadline = d.ses.srv.opt.Now().Add(d.ses.srv.opt.Limits.Deliver)
+	return d.skipDelivered(ctx)
+}
+
+func (d *delivery) abort() {
+	if d.lease != nil {
+		d.lease.Abort()
+		d.lease = nil
+	}
+	d.ahead = false
+}
+
+func (d *delivery) close() {
+	if d.lease != nil {
+		d.lease.Release()
+	}
+	if sp, ok := d.body.(*spool); ok {
+		sp.close()
+	}
+}

@@ -1,0 +1,253 @@
+package smtpproxy
+
+import (
+	"context"
+	"errors"
+
+	"github.com/consentgate/consentgate/gate"
+	"github.com/consentgate/consentgate/smtpproxy/upstream"
+)
+
+// fate is what became of one recipient's copy.
+type fate uint8
+
+const (
+	pending   fate = iota // not tried
+	accepted              // the upstream said 250 after the dot
+	deferred              // a 4xx, or the upstream was out of reach: try again
+	refused               // a 5xx of the upstream, or consent ended meanwhile: for good
+	undecided             // the dot left and no answer came
+)
+
+// result is a recipient's fate and what the upstream said, or the error that speaks for it.
+type result struct {
+	fate  fate
+	reply upstream.Reply
+	err   error
+}
+
+// deliver sends each copy that is still owed, one after another on one connection. It returns an error only for
+// trouble on the client's side; an upstream's is a result.
+func (d *delivery) deliver(ctx context.Context) error {
+	for i := range d.copies {
+		if d.fateOf(i) == accepted {
+			continue
+		}
+		if d.late() {
+			d.settle(i, result{fate: deferred, err: upstream.ErrUnavailable})
+			continue
+		}
+		if err := d.send(ctx, i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *delivery) late() bool {
+	return !d.deadline.IsZero() && d.ses.srv.opt.Now().After(d.deadline)
+}
+
+// send passes one copy: envelope, lines, header, body, a last look at the consent, and only then the dot.
+func (d *delivery) send(ctx context.Context, i int) error {
+	answer, err := d.envelope(ctx, i)
+	if err != nil {
+		d.abort()
+		d.settle(i, result{fate: deferred, err: err})
+		return nil
+	}
+	if !d.accepts(ctx, i, answer) {
+		return nil
+	}
+	if err := d.write(i); err != nil {
+		d.abort()
+		var client *clientError
+		if errors.As(err, &client) {
+			return err
+		}
+		d.settle(i, result{fate: deferred, err: err})
+		return nil
+	}
+	if why := d.ended(ctx, i); why != nil {
+		d.abort()
+		d.settle(i, *why)
+		return nil
+	}
+	d.finish(i)
+	return nil
+}
+
+// envelope brings the upstream to its answer, with the envelope that was sent ahead or a new one.
+func (d *delivery) envelope(ctx context.Context, i int) (upstream.Answer, error) {
+	if d.lease == nil {
+		if err := d.connect(ctx); err != nil {
+			return upstream.Answer{}, err
+		}
+	}
+	if !d.ahead {
+		d.queueEnvelope(i)
+	}
+	d.ahead = false
+	return d.lease.Await()
+}
+
+func (d *delivery) queueEnvelope(i int) {
+	e := upstream.Envelope{Mail: d.tx.envelopeMail(linesRoom)}
+	for _, r := range d.copies[i].Recipients {
+		e.Rcpts = append(e.Rcpts, d.tx.rcpts[r].envelopeRcpt())
+	}
+	d.lease.Envelope(e)
+	d.ahead = true
+}
+
+// accepts deals with a refused envelope and reports whether the content may go. Where the upstream takes some of a
+// shared copy's recipients, those it defers stop the copy before any content, so that the retry repeats nothing; for
+// those it refuses for good a notice is owed, and sent first.
+func (d *delivery) accepts(ctx context.Context, i int, a upstream.Answer) bool {
+	if !a.Go() {
+		d.settleRefused(i, a)
+		return false
+	}
+	var lost []int
+	for n, r := range d.copies[i].Recipients {
+		reply := a.Rcpts[n]
+		switch {
+		case reply.Positive():
+		case reply.Permanent():
+			d.results[r] = result{fate: refused, reply: reply}
+			lost = append(lost, r)
+		default:
+			d.abort()
+			d.settle(i, result{fate: deferred, reply: reply})
+			return false
+		}
+	}
+	if len(lost) == 0 {
+		return true
+	}
+	if err := d.notify(ctx, lost); err != nil {
+		d.ses.log.Warn("delivery status notice", "err", err)
+		d.abort()
+		d.settle(i, result{fate: deferred, err: upstream.ErrUnavailable})
+		return false
+	}
+	return true
+}
+
+// settleRefused notes an envelope that nobody passed: MAIL's reply for all, else each RCPT's, else DATA's.
+func (d *delivery) settleRefused(i int, a upstream.Answer) {
+	for n, r := range d.copies[i].Recipients {
+		reply := a.Data
+		switch {
+		case !a.Mail.Positive():
+			reply = a.Mail
+		case n < len(a.Rcpts) && !a.Rcpts[n].Positive():
+			reply = a.Rcpts[n]
+		}
+		d.results[r] = refusal(reply)
+	}
+}
+
+// refusal is the result of a reply that is not positive.
+func refusal(reply upstream.Reply) result {
+	if upstreamReply(reply).Code >= 500 {
+		return result{fate: refused, reply: reply}
+	}
+	return result{fate: deferred, reply: reply}
+}
+
+// write passes our lines, the header as it came and the body.
+func (d *delivery) write(i int) error {
+	lines, err := d.lines(d.copies[i])
+	if err != nil {
+		return err
+	}
+	if _, err := d.lease.Write(lines); err != nil {
+		return err
+	}
+	if _, err := d.lease.Write(d.header.Raw); err != nil {
+		return err
+	}
+	return d.body.writeTo(d.lease)
+}
+
+// ended reads the consent of a copy's recipients again where it was read too long ago, and returns the result of a
+// copy that must not go any more.
+func (d *delivery) ended(ctx context.Context, i int) *result {
+	s, now := d.ses.srv, d.ses.srv.opt.Now()
+	var ids []gate.ID
+	var stale []int
+	for _, r := range d.copies[i].Recipients {
+		if now.Sub(d.tx.rcpts[r].readAt) > s.opt.Limits.Fresh {
+			ids, stale = append(ids, d.tx.rcpts[r].id), append(stale, r)
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	for n, l := range s.records(ctx, ids) {
+		r := &d.tx.rcpts[stale[n]]
+		if why := d.withheld(r, l, len(d.copies[i].Recipients)); why != nil {
+			return why
+		}
+		r.readAt = now
+	}
+	return nil
+}
+
+// withheld decides again about one recipient. A copy of its own is refused; a shared one is put off, and the client's
+// retry leaves the recipient out.
+func (d *delivery) withheld(r *recipient, l gate.Lookup, sharing int) *result {
+	again := d.ses.srv.decide(d.tx.stream, r.addr, r.id, l)
+	if again.Verdict == gate.Permit || (d.tx.stream.Mode == gate.ModeObserve && observed(again)) {
+		return nil
+	}
+	r.decision, r.forward = again, false
+	b := &blocked{Decision: again}
+	entry := d.ses.entry(d.tx, r, "data", b)
+	entry.Reply = replyText(d.ses.srv.reply(b))
+	if err := d.ses.srv.record([]gate.BlockEntry{entry}, false); err != nil {
+		return &result{fate: deferred, err: err}
+	}
+	switch {
+	case again.Verdict == gate.Defer:
+		return &result{fate: deferred, err: b}
+	case sharing > 1:
+		return &result{fate: deferred, err: withdrawnMeanwhile}
+	}
+	return &result{fate: refused, err: b}
+}
+
+// finish sends the dot, with the next copy's envelope behind it in the same write, and takes the verdict.
+func (d *delivery) finish(i int) {
+	d.lease.Dot()
+	if next := i + 1; next < len(d.copies) && d.fateOf(next) != accepted && !d.late() {
+		d.queueEnvelope(next)
+	}
+	reply, err := d.lease.Result()
+	switch {
+	case errors.Is(err, upstream.ErrUnknown):
+		d.ses.srv.opt.Count("unknown." + d.tx.stream.Name)
+		d.ses.log.Warn("upstream gave no answer after the dot", "err", err)
+		d.abort()
+		d.settle(i, result{fate: undecided, err: err})
+	case err != nil:
+		d.abort()
+		d.settle(i, result{fate: deferred, err: err})
+	case reply.Positive():
+		d.settle(i, result{fate: accepted, reply: reply})
+	default:
+		d.settle(i, refusal(reply))
+	}
+}
+
+// settle gives every recipient of a copy the same result, but those that the upstream refused by themselves.
+func (d *delivery) settle(i int, res result) {
+	for _, r := range d.copies[i].Recipients {
+		if d.results[r].fate != refused {
+			d.results[r] = res
+		}
+	}
+}
+
+func (d *delivery) fateOf(i int) fate { return d.results[d.copies[i].Recipients[0]].fate }

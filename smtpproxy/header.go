@@ -1,0 +1,119 @@
+package smtpproxy
+
+import (
+	"strings"
+	"time"
+
+	"github.com/consentgate/consentgate/gate"
+	"github.com/consentgate/consentgate/smtpproxy/wire"
+)
+
+// checkHeader refuses a message by its header: one that loops, and one from <> that no machine may have sent.
+func (d *delivery) checkHeader() error {
+	if d.header.Count("Received") > d.ses.srv.opt.Limits.Hops {
+		return looping
+	}
+	if !d.tx.null() {
+		return nil
+	}
+	switch {
+	case len(d.tx.rcpts) > 1:
+		return d.blockNull("a notice from <> goes to one recipient")
+	case !d.automatic():
+		return d.blockNull("mail from <> must say multipart/report or Auto-Submitted: auto-*")
+	case !d.ses.srv.nullSender.take(d.ses.srv.opt.Now()):
+		return d.blockNull("too many messages from <> in this hour")
+	}
+	return nil
+}
+
+// automatic reports whether the header is that of a notice (RFC 3464) or an automatic reply (RFC 3834).
+func (d *delivery) automatic() bool {
+	if v, ok := d.header.First("Auto-Submitted"); ok && strings.HasPrefix(strings.ToLower(strings.TrimSpace(v)), "auto-") {
+		return true
+	}
+	v, _ := d.header.First("Content-Type")
+	return strings.HasPrefix(strings.ToLower(strings.TrimSpace(v)), "multipart/report")
+}
+
+func (d *delivery) blockNull(hint string) error {
+	return d.ses.blockAll(d.tx, "data", gate.Decision{
+		Verdict: gate.Block, Reason: gate.ReasonNullSender, Rule: "null_sender", Hint: hint, Stream: d.tx.stream.Name,
+	})
+}
+
+// linesRoom is what SIZE towards the upstream is raised by: more than any set of lines that the gate adds.
+const linesRoom = 2 << 10
+
+// lines are what goes on top of the header of a copy. Mode observe adds nothing.
+func (d *delivery) lines(c gate.Copy) ([]byte, error) {
+	st := d.tx.stream
+	if st.Mode == gate.ModeObserve {
+		return nil, nil
+	}
+	var l wire.Lines
+	if err := l.Add("Received", d.received(c)); err != nil {
+		return nil, err
+	}
+	if c.PerRecipient {
+		if err := d.unsubscribeLines(&l, d.tx.rcpts[c.Recipients[0]].id); err != nil {
+			return nil, err
+		}
+	}
+	for _, f := range [...]struct{ name, value string }{{"List-Id", st.ListID}, {"Feedback-ID", st.FeedbackID}} {
+		if f.value != "" && d.header.Count(f.name) == 0 {
+			if err := l.Add(f.name, f.value); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return l.Bytes(), nil
+}
+
+// unsubscribeLines adds List-Unsubscribe and its -Post (RFC 2369, RFC 8058). A message that brings its own keeps it:
+// there are never two, and never our -Post beside somebody else's URL.
+func (d *delivery) unsubscribeLines(l *wire.Lines, id gate.ID) error {
+	if d.header.Count("List-Unsubscribe") > 0 || d.header.Count("List-Unsubscribe-Post") > 0 {
+		d.ses.srv.opt.Count("unsubscribe_kept." + d.tx.stream.Name)
+		return nil
+	}
+	uris, oneClick := d.ses.srv.opt.Links.Unsubscribe(id, d.tx.stream)
+	if err := l.AddFolded("List-Unsubscribe", uris...); err != nil {
+		return err
+	}
+	if !oneClick {
+		return nil
+	}
+	return l.Add("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")
+}
+
+// received is our trace field (RFC 5321 section 4.4). It names no client address and no user; `for` only where there
+// is one recipient, since another's address is nobody's business.
+func (d *delivery) received(c gate.Copy) string {
+	s := d.ses
+	var b strings.Builder
+	b.WriteString("by " + s.srv.opt.Hostname + " (consentgate) with " + s.protocol() + " id " + s.id)
+	if len(c.Recipients) == 1 && len(d.tx.rcpts) == 1 && !d.tx.rcpts[0].addr.NeedsUTF8() {
+		b.WriteString(" for <" + d.tx.rcpts[0].addr.String() + ">")
+	}
+	b.WriteString("; " + s.srv.opt.Now().Format(time.RFC1123Z))
+	return b.String()
+}
+
+// protocol is the "with" clause of RFC 3848 and RFC 6531.
+func (s *session) protocol() string {
+	if !s.extended {
+		return "SMTP"
+	}
+	name := "ESMTP"
+	if s.tx != nil && s.tx.utf8 {
+		name = "UTF8SMTP"
+	}
+	if s.secure() {
+		name += "S"
+	}
+	if s.cred != nil {
+		name += "A"
+	}
+	return name
+}

@@ -1,0 +1,119 @@
+package smtpproxy
+
+import (
+	"context"
+	"crypto/tls"
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"github.com/consentgate/consentgate/gate"
+	"github.com/consentgate/consentgate/smtpproxy/upstream"
+	"github.com/consentgate/consentgate/smtpproxy/wire"
+)
+
+// TLSMode is how a listener speaks TLS.
+type TLSMode string
+
+// The TLS modes of a listener.
+const (
+	TLSNone     TLSMode = "none"
+	TLSStartTLS TLSMode = "starttls"
+	TLSImplicit TLSMode = "implicit"
+)
+
+// Listener is one address that clients connect to.
+type Listener struct {
+	Address     string
+	TLS         TLSMode
+	Config      *tls.Config // for StartTLS and Implicit
+	RequireAuth bool
+	Networks    []netip.Prefix // who may relay without AUTH; empty: loopback
+	Streams     []string       // candidates; empty: all
+	Senders     []string       // reverse-path patterns; empty: any
+	OnBlock     gate.OnBlock   // empty: the stream's
+}
+
+// Credential is a client that signs in with AUTH.
+type Credential struct {
+	Username     string
+	PasswordHash string // bcrypt
+	Streams      []string
+	Senders      []string
+	OnBlock      gate.OnBlock
+}
+
+// Limits bound what one session may ask for.
+type Limits struct {
+	Wire       wire.Limits
+	Recipients int           // of one transaction
+	Refused    int           // recipients of one session before it is closed with 421
+	AuthFails  int           // of one session
+	Hops       int           // Received fields before a message counts as looping
+	Sessions   int           // at once, all listeners together
+	NullSender int           // messages from <> in one hour
+	Lookup     time.Duration // budget of one store lookup
+	Fresh      time.Duration // consent read longer ago is read again before the final dot
+	Envelope   time.Duration // until the upstream has answered MAIL, RCPT and DATA
+	Deliver    time.Duration // after the client's dot; past it no new copy starts
+	SpoolMem   int           // bytes of a split message kept in memory before it goes to a file
+}
+
+// DefaultLimits are the defaults that docs/configuration.md lists.
+func DefaultLimits() Limits {
+	return Limits{
+		Wire:       wire.Limits{Line: 4096, AuthLine: 12288, Header: 256 << 10, Fields: 1000, Message: 50 << 20},
+		Recipients: 1000, Refused: 1000, AuthFails: 3, Hops: 50, Sessions: 20000, NullSender: 100,
+		Lookup: 250 * time.Millisecond, Fresh: 250 * time.Millisecond,
+		Envelope: 30 * time.Second, Deliver: 60 * time.Second,
+		SpoolMem: 256 << 10,
+	}
+}
+
+// Decider answers about one recipient of one stream; gate.Policy is the one there is.
+type Decider interface {
+	Decide(now time.Time, s *gate.Stream, a gate.Address, l gate.Lookup) gate.Decision
+}
+
+// Upstream hands out connections to the real mailer; upstream.Pool is the one there is.
+type Upstream interface {
+	Get(ctx context.Context, need upstream.Need) (*upstream.Lease, error)
+	Caps() upstream.Caps
+}
+
+// BlockLog takes block entries before the reply leaves; durable ones are on disk when it returns.
+type BlockLog interface {
+	Record(entries []gate.BlockEntry, durable bool) error
+}
+
+// Links makes a recipient's List-Unsubscribe: the angle-bracketed URIs, and whether one-click POST may be announced.
+type Links interface {
+	Unsubscribe(id gate.ID, s *gate.Stream) (uris []string, oneClick bool)
+}
+
+// Options is everything a Server needs. All fields but Credentials, Links and Pending must be set.
+type Options struct {
+	Hostname       string // our name in greeting and Received
+	Listeners      []Listener
+	Credentials    []Credential
+	Streams        []*gate.Stream
+	DefaultStream  string // name, or empty: mail that matches no stream is refused
+	MinimalReplies bool   // replies.detail: minimal
+	Limits         Limits
+	BareLines      wire.BarePolicy
+	SpoolDir       string // for split messages over Limits.SpoolMem; empty: the system's
+
+	Policy   Decider
+	Records  gate.Reader
+	Keys     gate.Sealer
+	Ledger   gate.Ledger
+	Upstream Upstream
+	Blocks   BlockLog
+	Count    func(name string)
+	Mask     func(a gate.Address, id gate.ID) string // the recipient as log.addresses wants it
+	Links    Links
+	Pending  func(id gate.ID, purpose string) bool // withdrawn here, not yet in the store
+	Now      func() time.Time
+	NewID    func() string // ULID
+	Log      *slog.Logger
+}

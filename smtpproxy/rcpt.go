@@ -1,0 +1,261 @@
+package smtpproxy
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/emersion/go-smtp"
+
+	"github.com/consentgate/consentgate/gate"
+	"github.com/consentgate/consentgate/smtpproxy/wire"
+)
+
+// asked is one RCPT on its way to an answer.
+type asked struct {
+	recipient
+	lookup gate.Lookup
+	err    error // an answer that needs no lookup
+}
+
+// rcpt answers RCPT, and with it every RCPT that arrived behind it: one store round trip for all of them.
+func (s *session) rcpt(ctx context.Context, first wire.Command) error {
+	if s.tx == nil {
+		return badSequence
+	}
+	args := append([]wire.Command{first}, s.conn.PipelinedRcpts(s.srv.opt.Limits.Recipients)...)
+	group := make([]asked, len(args))
+	for i, cmd := range args {
+		group[i].err = s.parseRcpt(&group[i].recipient, cmd.Arg)
+	}
+	s.lookUp(ctx, group)
+	return s.answer(ctx, group)
+}
+
+func (s *session) parseRcpt(r *recipient, arg string) error {
+	path, err := wire.ParseRcpt(arg)
+	if err != nil {
+		return err
+	}
+	if err := s.rcptParams(path); err != nil {
+		return err
+	}
+	r.path = path
+	mailbox := path.Mailbox
+	if strings.EqualFold(mailbox, "postmaster") {
+		// RFC 5321 section 4.5.1: the one address that needs no domain; it is ours.
+		mailbox += "@" + s.srv.opt.Hostname
+	}
+	if r.addr, err = gate.ParseAddress(mailbox); err != nil {
+		r.decision = gate.Decision{
+			Verdict: gate.Block, Reason: gate.ReasonInvalidAddress, Rule: "address", Stream: s.tx.stream.Name,
+			Purpose: s.tx.stream.Purpose, Hint: "correct the address",
+		}
+		return nil
+	}
+	r.id = s.srv.opt.Keys.ID(r.addr)
+	return nil
+}
+
+func (s *session) rcptParams(path wire.Path) error {
+	dsn := s.srv.opt.Upstream.Caps().DSN
+	for _, p := range path.Params {
+		if (p.Key != "NOTIFY" && p.Key != "ORCPT") || !dsn || !p.HasValue {
+			return unknownParameter
+		}
+	}
+	return nil
+}
+
+// lookUp reads the consent of everybody in the group at once.
+func (s *session) lookUp(ctx context.Context, group []asked) {
+	ids := make([]gate.ID, 0, len(group))
+	for i := range group {
+		if group[i].wants() {
+			ids = append(ids, group[i].id)
+		}
+	}
+	if len(ids) == 0 {
+		return
+	}
+	found, at := s.srv.records(ctx, ids), s.srv.opt.Now()
+	for i := range group {
+		if group[i].wants() {
+			group[i].lookup, found = found[0], found[1:]
+			group[i].readAt = at
+		}
+	}
+}
+
+// wants reports whether the store has to be asked.
+func (a *asked) wants() bool { return a.err == nil && !a.addr.IsZero() }
+
+// records asks the store within the lookup budget.
+func (s *Server) records(ctx context.Context, ids []gate.ID) []gate.Lookup {
+	ctx, cancel := context.WithTimeout(ctx, s.opt.Limits.Lookup)
+	defer cancel()
+	return s.opt.Records.Records(ctx, ids)
+}
+
+// answer decides about each recipient, records the blocks and only then queues the replies.
+func (s *session) answer(ctx context.Context, group []asked) error {
+	replies := make([]*smtp.SMTPError, len(group))
+	var entries []gate.BlockEntry
+	durable, taken := false, len(s.tx.rcpts)
+	for i := range group {
+		a := &group[i]
+		if a.err == nil {
+			a.err = s.settle(ctx, a, taken)
+		}
+		if a.err == nil {
+			taken++
+		}
+		if !a.blocked() {
+			replies[i] = s.rcptReply(a)
+			continue
+		}
+		entry := s.entry(s.tx, &a.recipient, "rcpt", a.err)
+		replies[i] = s.rcptReply(a)
+		entry.Reply = replyText(replies[i])
+		entries = append(entries, entry)
+		durable = durable || a.discarded()
+	}
+	if err := s.srv.record(entries, durable); err != nil {
+		return s.unrecorded(group, err)
+	}
+	for i := range group {
+		if group[i].err == nil {
+			s.tx.rcpts = append(s.tx.rcpts, group[i].recipient)
+		}
+		s.conn.Reply(replies[i])
+	}
+	return s.spendRefused(group)
+}
+
+// blocked reports whether a decision against the recipient stands, enforced or not.
+func (a *asked) blocked() bool { return a.decision.Verdict != gate.Permit && a.decision.Verdict != "" }
+
+// discarded reports whether the client hears 250 and nothing is forwarded.
+func (a *asked) discarded() bool { return a.err == nil && !a.forward }
+
+func (s *session) rcptReply(a *asked) *smtp.SMTPError {
+	if a.err != nil {
+		return s.srv.reply(a.err)
+	}
+	return say(250, 2, 1, 5, "Recipient OK")
+}
+
+// unrecorded answers a group whose blocks could not be written: no decision without a record of it.
+func (s *session) unrecorded(group []asked, err error) error {
+	s.log.Error("block log", "err", err)
+	for range group {
+		s.conn.Reply(neutral())
+	}
+	return nil
+}
+
+// settle decides about one recipient behind those already taken: nil means 250, to forward or to discard.
+func (s *session) settle(ctx context.Context, a *asked, taken int) error {
+	tx := s.tx
+	if taken >= s.srv.opt.Limits.Recipients {
+		return tooManyRecipients
+	}
+	if a.addr.IsZero() {
+		return s.verdict(a)
+	}
+	a.decision = s.srv.decide(tx.stream, a.addr, a.id, a.lookup)
+	if a.addr.NeedsUTF8() && !tx.utf8 {
+		a.decision.Verdict, a.decision.Reason = gate.Block, gate.ReasonInvalidAddress
+		a.decision.Rule, a.decision.Hint = "address", "declare SMTPUTF8 in MAIL"
+	}
+	if tx.stream.Kind == gate.KindConfirmation && a.decision.Verdict == gate.Permit {
+		a.decision = s.srv.once(ctx, a.decision, a.id, a.lookup)
+	}
+	return s.verdict(a)
+}
+
+// verdict turns a decision into forward, discard or an error for the reply, and counts it.
+func (s *session) verdict(a *asked) error {
+	d, st := a.decision, s.tx.stream
+	switch {
+	case d.Verdict == gate.Permit:
+		a.forward = true
+		s.srv.opt.Count("permitted." + st.Name)
+		if a.lookup.Err != nil {
+			s.srv.opt.Count("permitted_without_store." + st.Name)
+		}
+		return nil
+	case st.Mode == gate.ModeObserve && observed(d):
+		a.forward = true
+		s.srv.opt.Count("would_block." + st.Name + "." + string(d.Reason))
+		return nil
+	}
+	s.srv.opt.Count(countOf(d) + "." + st.Name + "." + string(d.Reason))
+	if d.Verdict == gate.Block && d.Reason != gate.ReasonInvalidAddress && s.onBlock(st) == gate.OnBlockDiscard {
+		return nil
+	}
+	return &blocked{Decision: d, NeedsUTF8: a.addr.NeedsUTF8()}
+}
+
+func countOf(d gate.Decision) string {
+	if d.Verdict == gate.Defer {
+		return "deferred"
+	}
+	return "blocked"
+}
+
+// observed reports whether mode observe lets the recipient pass all the same: blocks that are not the person's own
+// refusal. Store trouble stays a deferral, since a refusal may stand in what could not be read.
+func observed(d gate.Decision) bool {
+	return d.Verdict == gate.Block && !d.Refusal() && d.Reason != gate.ReasonInvalidAddress
+}
+
+// decide asks the policy, with what was withdrawn here a moment ago laid over the record.
+func (s *Server) decide(st *gate.Stream, addr gate.Address, id gate.ID, l gate.Lookup) gate.Decision {
+	d := s.opt.Policy.Decide(s.opt.Now(), st, addr, l)
+	if d.Verdict == gate.Permit && st.Kind != gate.KindTransactional && s.opt.Pending != nil && s.opt.Pending(id, st.Purpose) {
+		d.Verdict, d.Reason, d.Rule = gate.Block, gate.ReasonWithdrawn, "refusal"
+		d.State, d.Hint = gate.StateWithdrawn, "the person opts in again"
+	}
+	return d
+}
+
+// confirmationTTL is how long a confirmation request permits its one mail.
+const confirmationTTL = 48 * time.Hour
+
+// once lets the mail of a confirmation request pass a single time.
+func (s *Server) once(ctx context.Context, d gate.Decision, id gate.ID, l gate.Lookup) gate.Decision {
+	ctx, cancel := context.WithTimeout(ctx, s.opt.Limits.Lookup)
+	defer cancel()
+	first, err := s.opt.Ledger.Claim(ctx, confirmationKey(id, d.Purpose, l.Record.For(d.Purpose).Requested), confirmationTTL)
+	switch {
+	case err != nil:
+		d.Verdict, d.Reason, d.Rule = gate.Defer, gate.ReasonStoreUnavailable, "store"
+		d.Hint = "try again when the store answers"
+	case !first:
+		d.Verdict, d.Reason, d.Rule = gate.Block, gate.ReasonConfirmationPending, "confirmation"
+		d.Hint = "the confirmation mail was sent; the person confirms, or asks again"
+	}
+	return d
+}
+
+func confirmationKey(id gate.ID, purpose string, requested time.Time) string {
+	return "confirm:" + id.String() + ":" + purpose + ":" + strconv.FormatInt(requested.Unix(), 10)
+}
+
+// spendRefused counts refused recipients against the session's budget, so that the gate is no oracle about consent.
+func (s *session) spendRefused(group []asked) error {
+	for i := range group {
+		if group[i].err != nil {
+			s.refused++
+		} else if s.refused > 0 {
+			s.refused--
+		}
+	}
+	if s.refused > s.srv.opt.Limits.Refused {
+		s.closing = true
+		return tooManyRefused
+	}
+	return nil
+}

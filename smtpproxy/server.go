@@ -1,0 +1,241 @@
+package smtpproxy
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/consentgate/consentgate/gate"
+)
+
+// Server accepts clients on its listeners and owns one goroutine for each session.
+type Server struct {
+	opt         Options
+	streams     map[string]*gate.Stream
+	credentials *credentials
+	nullSender  *budget
+	listeners   []*listener
+	log         *slog.Logger
+
+	mu       sync.Mutex
+	sessions map[*session]struct{}
+	draining bool
+	ended    sync.WaitGroup
+}
+
+// listener is a bound Listener.
+type listener struct {
+	Listener
+	socket     net.Listener
+	candidates []*gate.Stream
+}
+
+// New binds every listener; a port of 0 is chosen by the system and told by Addrs. Nothing is accepted before Serve.
+func New(ctx context.Context, o Options) (*Server, error) {
+	s := &Server{
+		opt: o, log: o.Log,
+		streams:     make(map[string]*gate.Stream, len(o.Streams)),
+		credentials: newCredentials(o.Credentials),
+		nullSender:  newBudget(o.Limits.NullSender, time.Hour),
+		sessions:    make(map[*session]struct{}),
+	}
+	for _, st := range o.Streams {
+		s.streams[st.Name] = st
+	}
+	for _, l := range o.Listeners {
+		if err := s.bind(ctx, l); err != nil {
+			s.closeListeners()
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+func (s *Server) bind(ctx context.Context, l Listener) error {
+	var lc net.ListenConfig
+	socket, err := lc.Listen(ctx, "tcp", l.Address)
+	if err != nil {
+		return fmt.Errorf("listen on %s: %w", l.Address, err)
+	}
+	s.listeners = append(s.listeners, &listener{Listener: l, socket: socket, candidates: s.named(l.Streams)})
+	return nil
+}
+
+// named returns the streams of these names; no names means all.
+func (s *Server) named(names []string) []*gate.Stream {
+	if len(names) == 0 {
+		return s.opt.Streams
+	}
+	out := make([]*gate.Stream, 0, len(names))
+	for _, n := range names {
+		if st, ok := s.streams[n]; ok {
+			out = append(out, st)
+		}
+	}
+	return out
+}
+
+// Addrs are the bound addresses, in the order of Options.Listeners.
+func (s *Server) Addrs() []net.Addr {
+	out := make([]net.Addr, len(s.listeners))
+	for i, l := range s.listeners {
+		out[i] = l.socket.Addr()
+	}
+	return out
+}
+
+// Serve accepts sessions until ctx ends, then drains: listeners close, idle sessions hear 421, transactions under way
+// finish within drain, and what is left is closed.
+func (s *Server) Serve(ctx context.Context, drain time.Duration) error {
+	// Sessions outlive ctx by the drain; base ends when that is over.
+	base, cut := context.WithCancel(context.WithoutCancel(ctx))
+	defer cut()
+	var accepting errgroup.Group
+	for _, l := range s.listeners {
+		accepting.Go(func() error { return s.accept(ctx, base, l) })
+	}
+	accepting.Go(func() error {
+		<-ctx.Done()
+		s.closeListeners()
+		return nil
+	})
+	err := accepting.Wait()
+	s.drain(drain, cut)
+	return err
+}
+
+func (s *Server) accept(ctx, base context.Context, l *listener) error {
+	for {
+		conn, err := l.socket.Accept()
+		switch {
+		case ctx.Err() != nil:
+			if conn != nil {
+				_ = conn.Close()
+			}
+			return nil
+		case errors.Is(err, net.ErrClosed):
+			return fmt.Errorf("listener %s: %w", l.Address, err)
+		case err != nil:
+			// Out of descriptors, or a peer gone before accept: both pass.
+			s.log.Warn("accept", "listener", l.Address, "err", err)
+			pause(ctx, 50*time.Millisecond)
+			continue
+		}
+		s.start(base, l, conn)
+	}
+}
+
+// start owns the connection from here: a session on a goroutine of its own, or 421 where there are too many.
+func (s *Server) start(base context.Context, l *listener, conn net.Conn) {
+	if l.TLS == TLSImplicit {
+		conn = tls.Server(conn, l.Config)
+	}
+	ses := newSession(s, l, conn)
+	if !s.enter(ses) {
+		ses.turnAway()
+		return
+	}
+	go func() {
+		defer s.leave(ses)
+		ses.serve(base)
+	}()
+}
+
+func (s *Server) enter(ses *session) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.draining || len(s.sessions) >= s.opt.Limits.Sessions {
+		return false
+	}
+	s.sessions[ses] = struct{}{}
+	s.ended.Add(1)
+	return true
+}
+
+func (s *Server) leave(ses *session) {
+	s.mu.Lock()
+	delete(s.sessions, ses)
+	s.mu.Unlock()
+	s.ended.Done()
+}
+
+func (s *Server) isDraining() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.draining
+}
+
+// drain waits for every session to end. Idle ones are woken, again and again since one may have armed a new deadline
+// just then; past the bound the rest is closed.
+func (s *Server) drain(bound time.Duration, cut func()) {
+	s.mu.Lock()
+	s.draining = true
+	s.mu.Unlock()
+	done := make(chan struct{})
+	go func() { s.ended.Wait(); close(done) }()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	end := time.NewTimer(bound)
+	defer end.Stop()
+	for {
+		s.each((*session).wakeIdle)
+		select {
+		case <-done:
+			return
+		case <-end.C:
+			cut()
+			s.each((*session).abort)
+			<-done
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (s *Server) each(f func(*session)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for ses := range s.sessions {
+		f(ses)
+	}
+}
+
+func (s *Server) closeListeners() {
+	for _, l := range s.listeners {
+		_ = l.socket.Close()
+	}
+}
+
+// mayRelay reports whether the address may relay without AUTH.
+func (l *listener) mayRelay(ip netip.Addr) bool {
+	if l.RequireAuth {
+		return false
+	}
+	if len(l.Networks) == 0 {
+		return ip.IsLoopback()
+	}
+	for _, n := range l.Networks {
+		if n.Contains(ip) {
+			return true
+		}
+	}
+	return false
+}
+
+// pause waits for d or the end of ctx.
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}

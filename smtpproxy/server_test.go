@@ -1,0 +1,344 @@
+package smtpproxy_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+	"golang.org/x/crypto/bcrypt"
+
+	"github.com/consentgate/consentgate/gate"
+	"github.com/consentgate/consentgate/gate/gatetest"
+	"github.com/consentgate/consentgate/policies"
+	"github.com/consentgate/consentgate/smtpproxy"
+	"github.com/consentgate/consentgate/smtpproxy/smtptest"
+	"github.com/consentgate/consentgate/smtpproxy/upstream"
+)
+
+// world is a gate between a test and a fake upstream, with its store and what it recorded in reach.
+type world struct {
+	tb       testing.TB
+	addr     string
+	store    *gatetest.Store
+	records  *faultyReader
+	upstream *smtptest.Upstream
+	blocks   *blockLog
+	clock    *clock
+	counted  *tallies
+	drain    context.CancelFunc
+	done     chan error
+}
+
+// build changes a gate's options before it starts.
+type build func(*world, *smtpproxy.Options)
+
+func start(tb testing.TB, changes ...build) *world {
+	tb.Helper()
+	up := smtptest.Start(tb, smtptest.Capabilities("PIPELINING", "8BITMIME", "SMTPUTF8", "DSN", "ENHANCEDSTATUSCODES"))
+	w := &world{
+		tb: tb, store: gatetest.NewStore(), upstream: up, blocks: &blockLog{},
+		clock:   &clock{now: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)},
+		counted: &tallies{n: map[string]int{}},
+	}
+	w.records = &faultyReader{Reader: w.store}
+	pool := upstream.New(upstream.Options{
+		Targets: []upstream.Target{{Address: up.Addr(), TLS: upstream.None}}, Hello: "gate.example",
+		Dial: 2 * time.Second, Reply: 2 * time.Second, Dot: 2 * time.Second,
+	})
+	if err := pool.Probe(tb.Context()); err != nil {
+		tb.Fatal(err)
+	}
+	opt := w.options(pool)
+	for _, change := range changes {
+		change(w, &opt)
+	}
+	w.populate(opt.Keys)
+	srv, err := smtpproxy.New(tb.Context(), opt)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	w.addr = srv.Addrs()[0].String()
+	w.serve(srv, pool)
+	return w
+}
+
+func (w *world) serve(srv *smtpproxy.Server, pool *upstream.Pool) {
+	ctx, cancel := context.WithCancel(context.Background())
+	w.drain, w.done = cancel, make(chan error, 1)
+	go func() { w.done <- srv.Serve(ctx, 2*time.Second) }()
+	w.tb.Cleanup(func() {
+		cancel()
+		if err := <-w.done; err != nil {
+			w.tb.Errorf("serve: %v", err)
+		}
+		_ = pool.Close()
+		smtptest.Eventually(w.tb, "no upstream connection left", func() bool { return w.upstream.Open() == 0 })
+	})
+}
+
+func (w *world) options(pool *upstream.Pool) smtpproxy.Options {
+	lim := smtpproxy.DefaultLimits()
+	lim.Recipients, lim.Hops, lim.Wire.Message = 5, 3, 900
+	packs, err := policies.Load()
+	if err != nil {
+		w.tb.Fatal(err)
+	}
+	policy, err := gate.NewPolicy(packs, []string{"EU", "FR", "DE"}, "EU")
+	if err != nil {
+		w.tb.Fatal(err)
+	}
+	return smtpproxy.Options{
+		Hostname:  "gate.example",
+		Listeners: []smtpproxy.Listener{{Address: "127.0.0.1:0", TLS: smtpproxy.TLSNone}},
+		Streams:   streams(), DefaultStream: "news", Limits: lim, SpoolDir: w.tb.TempDir(),
+		Policy: policy, Records: w.records, Keys: keys{}, Ledger: w.store, Upstream: pool,
+		Blocks: w.blocks, Count: w.counted.add,
+		Mask:  func(a gate.Address, _ gate.ID) string { return a.Masked() },
+		Links: links{}, Now: w.clock.read, NewID: func() string { return ulid.Make().String() },
+		Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+	}
+}
+
+func streams() []*gate.Stream {
+	return []*gate.Stream{
+		{Name: "receipts", Kind: gate.KindTransactional, Purpose: "orders", Match: []string{"*@shop.example.com"}},
+		{Name: "promo", Kind: gate.KindMarketing, Purpose: "news", Match: []string{"promo@example.com"}, Unsubscribe: []string{"https"}},
+		{Name: "deals", Kind: gate.KindMarketing, Purpose: "news", Match: []string{"deals@example.com"}, OnBlock: gate.OnBlockDiscard},
+		{Name: "watch", Kind: gate.KindMarketing, Purpose: "news", Match: []string{"watch@example.com"}, Mode: gate.ModeObserve, Unsubscribe: []string{"https"}},
+		{Name: "confirm", Kind: gate.KindConfirmation, Purpose: "news", Match: []string{"confirm@example.com"}},
+		{Name: "news", Kind: gate.KindMarketing, Purpose: "news"},
+	}
+}
+
+// populate records one person for each state that the dialogues speak of.
+func (w *world) populate(k gate.Sealer) {
+	w.tb.Helper()
+	day := 24 * time.Hour
+	ago := func(d time.Duration) time.Time { return w.clock.read().Add(-d) }
+	form := gate.Source{Kind: "form", ID: "footer"}
+	granted := func(who string, m gate.Method, at time.Time) gate.Event {
+		e := gate.Event{Recipient: who + "@example.net", Purpose: "news", Type: gate.Granted, Method: m, Time: at, Source: form}
+		switch m {
+		case gate.MethodPassive:
+			e.DefaultState, e.Source = gate.DefaultTicked, gate.Source{Kind: "contest", ID: "summer-quiz"}
+		case gate.MethodDouble:
+			e.DefaultState, e.Evidence.ConfirmedAt = gate.DefaultUnticked, at
+		default:
+			e.DefaultState = gate.DefaultUnticked
+		}
+		return e
+	}
+	about := func(who string, t gate.EventType) gate.Event {
+		return gate.Event{Recipient: who + "@example.net", Purpose: "news", Type: t, Time: ago(day)}
+	}
+	german, french := granted("single-de", gate.MethodActive, ago(day)), granted("expired", gate.MethodActive, ago(4*365*day))
+	german.Jurisdiction, french.Jurisdiction = "DE", "FR"
+	bounced, suppressed := about("bounced", gate.Bounced), about("suppressed", gate.Suppressed)
+	bounced.Purpose, suppressed.Purpose = gate.AllPurposes, gate.AllPurposes
+	events := []gate.Event{
+		granted("active", gate.MethodActive, ago(day)), granted("double", gate.MethodDouble, ago(day)),
+		granted("third", gate.MethodDouble, ago(day)), granted("passive", gate.MethodPassive, ago(day)),
+		granted("withdrawn", gate.MethodActive, ago(2*day)), about("withdrawn", gate.Withdrawn),
+		granted("complained", gate.MethodActive, ago(2*day)), about("complained", gate.Complained),
+		granted("invalidated", gate.MethodActive, ago(2*day)), about("invalidated", gate.Invalidated),
+		about("pending", gate.ConfirmationRequested),
+		granted("bounced", gate.MethodActive, ago(2*day)), bounced,
+		granted("suppressed", gate.MethodActive, ago(2*day)), suppressed,
+		german, french,
+	}
+	for i := range events {
+		events[i].ID = ulid.Make().String()
+		events[i].Actor = "test"
+	}
+	for _, o := range (gate.Intake{Store: w.store, Keys: k}).Apply(context.Background(), w.clock.read(), events, false) {
+		if o.Err != nil {
+			w.tb.Fatalf("%s %s: %v", o.Event.Type, o.Event.Recipient, o.Err)
+		}
+	}
+}
+
+// grant and withdraw act on one person while the gate runs.
+func (w *world) withdraw(who string) {
+	w.tb.Helper()
+	e := gate.Event{
+		ID: ulid.Make().String(), Recipient: who, Purpose: "news", Type: gate.Withdrawn, Time: w.clock.read(),
+		Source: gate.Source{Kind: "unsubscribe"}, Actor: "person",
+	}
+	for _, o := range (gate.Intake{Store: w.store, Keys: keys{}}).Apply(context.Background(), w.clock.read(), []gate.Event{e}, true) {
+		if o.Err != nil {
+			w.tb.Fatal(o.Err)
+		}
+	}
+}
+
+// keys makes an id of the address itself: tests read it.
+type keys struct{}
+
+func (keys) ID(a gate.Address) (id gate.ID) { copy(id[:], a.Canonical()); return id }
+
+func (keys) Seal(a gate.Address) (string, error) { return "sealed:" + a.Canonical(), nil }
+
+// links makes URLs that name their recipient.
+type links struct{}
+
+func (links) Unsubscribe(id gate.ID, _ *gate.Stream) ([]string, bool) {
+	name, _, _ := cut(id)
+	return []string{"<https://u.example.com/u/" + name + ">"}, true
+}
+
+func cut(id gate.ID) (name, rest string, ok bool) {
+	for i, c := range id {
+		if c == '@' || c == 0 {
+			return string(id[:i]), string(id[i:]), true
+		}
+	}
+	return string(id[:]), "", false
+}
+
+// faultyReader is a store that can be out of reach.
+type faultyReader struct {
+	gate.Reader
+	mu   sync.Mutex
+	down bool
+	n    int
+}
+
+func (r *faultyReader) set(down bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.down = down
+}
+
+func (r *faultyReader) calls() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.n
+}
+
+func (r *faultyReader) Records(ctx context.Context, ids []gate.ID) []gate.Lookup {
+	r.mu.Lock()
+	r.n++
+	down := r.down
+	r.mu.Unlock()
+	if !down {
+		return r.Reader.Records(ctx, ids)
+	}
+	out := make([]gate.Lookup, len(ids))
+	for i := range out {
+		out[i].Err = errors.Join(gate.ErrUnavailable, errors.New("redis: dial tcp 10.0.0.5:6379: connection refused"))
+	}
+	return out
+}
+
+// blockLog keeps entries, and can be a full disk.
+type blockLog struct {
+	mu      sync.Mutex
+	full    bool
+	entries []gate.BlockEntry
+	durable []bool
+}
+
+func (b *blockLog) Record(entries []gate.BlockEntry, durable bool) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.full {
+		return errors.New("write /var/lib/consentgate/blocks: no space left on device")
+	}
+	for _, e := range entries {
+		b.entries, b.durable = append(b.entries, e), append(b.durable, durable)
+	}
+	return nil
+}
+
+func (b *blockLog) all() []gate.BlockEntry {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return append([]gate.BlockEntry(nil), b.entries...)
+}
+
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (c *clock) read() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) add(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+type tallies struct {
+	mu sync.Mutex
+	n  map[string]int
+}
+
+func (t *tallies) add(name string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.n[name]++
+}
+
+func (t *tallies) of(name string) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.n[name]
+}
+
+func withCredential(w *world, o *smtpproxy.Options) {
+	hash, err := bcrypt.GenerateFromPassword([]byte("secret"), bcrypt.MinCost)
+	if err != nil {
+		w.tb.Fatal(err)
+	}
+	o.Listeners[0].RequireAuth = true
+	o.Credentials = []smtpproxy.Credential{{
+		Username: "crm", PasswordHash: string(hash), Streams: []string{"promo", "news"}, Senders: []string{"*@example.com"},
+	}}
+}
+
+// TestDialogues plays every file of testdata/dialogue; the folder says in which world.
+func TestDialogues(t *testing.T) {
+	t.Parallel()
+	worlds := map[string]build{
+		"plain":     func(*world, *smtpproxy.Options) {},
+		"storedown": func(w *world, _ *smtpproxy.Options) { w.records.set(true) },
+		"upstreamdown": func(_ *world, o *smtpproxy.Options) {
+			o.Upstream = upstream.New(upstream.Options{Targets: []upstream.Target{{Address: "127.0.0.1:1", TLS: upstream.None}}})
+		},
+		"auth":     withCredential,
+		"refusing": func(w *world, _ *smtpproxy.Options) { refuse(w.upstream) },
+		"strict":   func(_ *world, o *smtpproxy.Options) { o.MinimalReplies, o.DefaultStream = true, "" },
+	}
+	for name, change := range worlds {
+		files, err := filepath.Glob(filepath.Join("testdata", "dialogue", name, "*.smtp"))
+		if err != nil || len(files) == 0 {
+			t.Fatalf("no dialogues for %s: %v", name, err)
+		}
+		for _, file := range files {
+			t.Run(name+"/"+filepath.Base(file), func(t *testing.T) {
+				t.Parallel()
+				w := start(t, change)
+				smtptest.Run(t, w.addr, file, w.upstream)
+			})
+		}
+	}
+}
+
+// refuse makes an upstream that has a refusal for each recipient that a dialogue names.
+func refuse(u *smtptest.Upstream) {
+	u.OnRcpt("r550@example.net", smtptest.Reply("550 5.1.1 no such mailbox here"))
+	u.OnRcpt("r450@example.net", smtptest.Reply("450 4.2.0 greylisted"))
+	u.OnRcpt("r421@example.net", smtptest.Reply("421 4.3.2 going away"))
+	u.OnRcpt("r503@example.net", smtptest.Reply("503 5.5.1 what"))
+}

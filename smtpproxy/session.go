@@ -1,0 +1,237 @@
+package smtpproxy
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"strconv"
+	"sync/atomic"
+
+	"github.com/consentgate/consentgate/gate"
+	"github.com/consentgate/consentgate/smtpproxy/wire"
+)
+
+// session is one client connection, from greeting to close. Its goroutine owns every field but busy.
+type session struct {
+	srv    *Server
+	ln     *listener
+	conn   *wire.Conn
+	id     string // ULID: in Received, block entries and logs
+	client string // the client's IP address
+	ip     netip.Addr
+	log    *slog.Logger
+
+	helo       string
+	extended   bool // EHLO, not HELO
+	cred       *Credential
+	candidates []*gate.Stream
+	outright   bool // the sign-in named its stream
+	tx         *transaction
+	refused    int
+	authFails  int
+	closing    bool // say what is queued, then close
+
+	busy atomic.Bool // between MAIL and its end; the drain leaves those alone
+}
+
+func newSession(srv *Server, ln *listener, nc net.Conn) *session {
+	s := &session{srv: srv, ln: ln, id: srv.opt.NewID(), candidates: ln.candidates}
+	s.conn = wire.NewConn(nc, wire.Options{Limits: srv.opt.Limits.Wire, BareLines: srv.opt.BareLines})
+	if ap, err := netip.ParseAddrPort(nc.RemoteAddr().String()); err == nil {
+		s.ip = ap.Addr().Unmap()
+		s.client = s.ip.String()
+	}
+	s.log = srv.log.With("session", s.id)
+	return s
+}
+
+// turnAway tells a client that there is no room and closes.
+func (s *session) turnAway() {
+	s.conn.Reply(tooManySessions.reply())
+	_ = s.conn.Flush()
+	_ = s.conn.Close()
+}
+
+// wakeIdle interrupts a session that waits between transactions; it finds the server draining.
+func (s *session) wakeIdle() {
+	if !s.busy.Load() {
+		s.conn.Interrupt()
+	}
+}
+
+// abort closes the socket under a session that did not end in time.
+func (s *session) abort() { _ = s.conn.NetConn().Close() }
+
+// serve runs the session to its end. base ends only when a drain is over.
+func (s *session) serve(base context.Context) {
+	defer func() { _ = s.conn.Close() }()
+	s.conn.ReplyLines(220, []string{s.srv.opt.Hostname + " ESMTP consentgate"})
+	for !s.closing {
+		if s.tx == nil && s.srv.isDraining() {
+			s.conn.Reply(draining.reply())
+			break
+		}
+		if !s.next(base) {
+			break
+		}
+	}
+	_ = s.conn.Flush()
+}
+
+// next takes one command and reports whether the session goes on.
+func (s *session) next(base context.Context) bool {
+	cmd, err := s.conn.Next()
+	var syntax *wire.SyntaxError
+	switch {
+	case err == nil:
+	case errors.As(err, &syntax):
+		s.conn.Reply(syntax.Reply)
+		return true
+	case errors.Is(err, wire.ErrInterrupted):
+		return true
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		s.conn.Reply(idleTooLong.reply())
+		return false
+	default:
+		return false
+	}
+	err = s.command(base, cmd)
+	if errors.Is(err, errGone) {
+		return false
+	}
+	if err != nil {
+		s.conn.Reply(s.srv.reply(err))
+	}
+	return true
+}
+
+// errGone: the client's side is beyond an answer. Wraps the cause.
+var errGone = errors.New("session is over")
+
+// command runs one command. It queues its own reply; an error is answered by next.
+func (s *session) command(ctx context.Context, cmd wire.Command) error {
+	switch cmd.Verb {
+	case wire.EHLO, wire.HELO:
+		return s.hello(cmd)
+	case wire.STARTTLS:
+		return s.startTLS(cmd.Arg)
+	case wire.AUTH:
+		return s.auth(cmd.Arg)
+	case wire.MAIL:
+		return s.mail(cmd.Arg)
+	case wire.RCPT:
+		return s.rcpt(ctx, cmd)
+	case wire.DATA:
+		return s.data(ctx, cmd.Arg)
+	}
+	return s.housekeeping(cmd)
+}
+
+func (s *session) housekeeping(cmd wire.Command) error {
+	switch cmd.Verb {
+	case wire.RSET:
+		s.reset()
+		s.conn.Reply(say(250, 2, 0, 0, "OK"))
+	case wire.NOOP:
+		s.conn.Reply(say(250, 2, 0, 0, "OK"))
+	case wire.QUIT:
+		s.closing = true
+		s.conn.Reply(say(221, 2, 0, 0, "Goodbye"))
+	case wire.VRFY:
+		// RFC 5321 section 3.5.3: neither confirms nor denies; the gate is no oracle.
+		s.conn.Reply(say(252, 2, 5, 0, "Cannot verify, but will take the message"))
+	case wire.HELP:
+		s.conn.Reply(say(214, 2, 0, 0, "EHLO HELO STARTTLS AUTH MAIL RCPT DATA RSET NOOP QUIT VRFY"))
+	case wire.EXPN, wire.BDAT, wire.LHLO:
+		return notImplemented
+	default:
+		return unknownCommand
+	}
+	return nil
+}
+
+// hello answers EHLO and HELO, which also end a transaction (RFC 5321 section 4.1.4).
+func (s *session) hello(cmd wire.Command) error {
+	if cmd.Arg == "" {
+		return syntaxError
+	}
+	s.reset()
+	s.helo, s.extended = cmd.Arg, cmd.Verb == wire.EHLO
+	if !s.extended {
+		s.conn.ReplyLines(250, []string{s.srv.opt.Hostname})
+		return nil
+	}
+	s.conn.ReplyLines(250, append([]string{s.srv.opt.Hostname}, s.extensions()...))
+	return nil
+}
+
+// extensions are our own, and of the upstream's those that every upstream has.
+func (s *session) extensions() []string {
+	lim, up := s.srv.opt.Limits, s.srv.opt.Upstream.Caps()
+	out := []string{
+		"PIPELINING", "ENHANCEDSTATUSCODES",
+		"SIZE " + strconv.FormatInt(s.srv.sizeLimit(), 10),
+		"LIMITS RCPTMAX=" + strconv.Itoa(lim.Recipients),
+	}
+	if s.ln.TLS == TLSStartTLS && !s.secure() {
+		out = append(out, "STARTTLS")
+	}
+	if s.authOffered() && s.cred == nil {
+		out = append(out, "AUTH PLAIN LOGIN")
+	}
+	if up.EightBitMIME {
+		out = append(out, "8BITMIME")
+	}
+	if up.SMTPUTF8 {
+		out = append(out, "SMTPUTF8")
+	}
+	if up.DSN {
+		out = append(out, "DSN")
+	}
+	return out
+}
+
+// headroom is kept between the upstream's SIZE and ours for the lines that the gate adds.
+const headroom = 8 << 10
+
+func (s *Server) sizeLimit() int64 {
+	limit := s.opt.Limits.Wire.Message
+	if up := s.opt.Upstream.Caps().Size; up > headroom && (limit == 0 || up-headroom < limit) {
+		limit = up - headroom
+	}
+	return limit
+}
+
+func (s *session) startTLS(arg string) error {
+	switch {
+	case arg != "":
+		return syntaxError
+	case s.ln.TLS != TLSStartTLS:
+		return notImplemented
+	case s.secure(), s.tx != nil:
+		return badSequence
+	}
+	s.conn.Reply(say(220, 2, 0, 0, "Go ahead"))
+	if err := s.conn.StartTLS(s.ln.Config); err != nil {
+		s.closing = true
+		s.log.Info("tls handshake", "client", s.client, "err", err)
+		return tlsUnavailable
+	}
+	// RFC 3207 section 4.2: what was said before TLS is forgotten.
+	s.helo, s.extended = "", false
+	return nil
+}
+
+func (s *session) secure() bool {
+	_, ok := s.conn.TLS()
+	return ok
+}
+
+// reset ends the transaction.
+func (s *session) reset() {
+	s.tx = nil
+	s.busy.Store(false)
+}

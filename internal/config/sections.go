@@ -1,0 +1,217 @@
+package config
+
+import (
+	"errors"
+	"maps"
+	"slices"
+
+	"github.com/consentgate/consentgate/gate"
+	"github.com/consentgate/consentgate/smtpproxy/upstream"
+)
+
+func keys(f fields) []string { return slices.Sorted(maps.Keys(f)) }
+
+// read returns the reader of the whole file. One line here is one key of docs/configuration.md.
+func (c *Config) read() reader {
+	return section(func() fields {
+		return fields{
+			"data_dir":             text(&c.DataDir),
+			"store":                text(&c.Store),
+			"store_file":           text(&c.storeFile),
+			"hostname":             text(&c.Hostname),
+			"mode":                 oneOf(&c.Mode, gate.ModeEnforce, gate.ModeObserve),
+			"jurisdictions":        texts(&c.Jurisdictions),
+			"default_jurisdiction": text(&c.DefaultJurisdiction),
+			"default_stream":       text(&c.DefaultStream),
+			"bare_lines":           oneOf(&c.BareLines, "reject", "normalise"),
+			"id_key_file":          text(&c.IDKeyFile),
+			"store_addresses":      oneOf(&c.StoreAddresses, "encrypted", "plain", "none"),
+			"store_checks":         oneOf(&c.StoreChecks, "strict", "warn"),
+			"tls":                  c.TLS.read(),
+			"listeners":            entries(&c.Listeners, (*Listener).read),
+			"credentials":          entries(&c.Credentials, (*Credential).read),
+			"upstreams":            entries(&c.Upstreams, (*Upstream).read),
+			"streams":              c.readStreams(),
+			"unsubscribe":          c.Unsubscribe.read(),
+			"log":                  c.Log.read(),
+			"replies":              section(func() fields { return fields{"detail": oneOf(&c.Replies.Detail, "full", "minimal")} }),
+			"limits":               c.Limits.read(),
+			"admin":                later("admin"),
+			"inbound":              later("inbound"),
+			"retention":            later("retention"),
+		}
+	})
+}
+
+// entries reads a list of sections; what stands in the file replaces the default.
+func entries[T any](dst *[]T, read func(*T) reader) reader {
+	return func(v value) {
+		var out []T
+		sequence(func(_ int, entry value) {
+			var one T
+			read(&one)(entry)
+			out = append(out, one)
+		})(v)
+		if out != nil {
+			*dst = out
+		}
+	}
+}
+
+func (t *TLS) read() reader {
+	return section(func() fields {
+		return fields{"certificate": text(&t.Certificate), "key": text(&t.Key)}
+	})
+}
+
+func (l *Listener) read() reader {
+	return section(func() fields {
+		return fields{
+			"address":        text(&l.Address),
+			"tls":            oneOf(&l.TLS, TLSNone, TLSStartTLS, TLSImplicit),
+			"require_auth":   boolean(&l.RequireAuth),
+			"networks":       gather(&l.Networks, parseNetwork),
+			"streams":        texts(&l.Streams),
+			"senders":        texts(&l.Senders),
+			"on_block":       onBlock(&l.OnBlock),
+			"client":         client(&l.Client),
+			"proxy_protocol": later("the PROXY protocol"),
+			"protocol":       protocol,
+		}
+	})
+}
+
+// protocol takes what there is, smtp, and refuses lmtp.
+func protocol(v value) {
+	s, ok := v.word()
+	switch {
+	case ok && s == "lmtp":
+		later("lmtp")(v)
+	case ok && s != "smtp":
+		v.problem("%q is not known here: use smtp", s)
+	}
+}
+
+func (c *Credential) read() reader {
+	return section(func() fields {
+		return fields{
+			"username":      text(&c.Username),
+			"password_hash": text(&c.PasswordHash),
+			"streams":       texts(&c.Streams),
+			"senders":       texts(&c.Senders),
+			"client":        client(&c.Client),
+		}
+	})
+}
+
+func client(dst *string) reader {
+	return oneOf(dst, slices.Sorted(maps.Keys(clientPresets()))...)
+}
+
+func onBlock(dst *gate.OnBlock) reader {
+	return oneOf(dst, gate.OnBlockReject, gate.OnBlockDiscard)
+}
+
+func (u *Upstream) read() reader {
+	return section(func() fields {
+		return fields{
+			"address":       text(&u.Address),
+			"tls":           oneOf(&u.TLS, upstream.None, upstream.StartTLS, upstream.Implicit, upstream.Opportunistic),
+			"username":      text(&u.Username),
+			"password_file": text(&u.PasswordFile),
+		}
+	})
+}
+
+func (u *Unsubscribe) read() reader {
+	return section(func() fields {
+		return fields{
+			"listen":          text(&u.Listen),
+			"public_url":      converted(&u.PublicURL, parsePublicURL),
+			"mailto_domain":   later("unsubscribing by mail"),
+			"existing_header": existing("keep", "replacing a List-Unsubscribe header"),
+			"on_signed":       existing("leave", "refusing signed messages"),
+		}
+	})
+}
+
+// existing takes the word for what this version does and refuses any other.
+func existing(word, other string) reader {
+	return func(v value) {
+		if s, ok := v.word(); ok && s != word {
+			v.problem("%s is not available in this version: write %s or remove the key", other, word)
+		}
+	}
+}
+
+func (l *Log) read() reader {
+	return section(func() fields {
+		return fields{
+			"addresses": oneOf(&l.Addresses, "masked", "full", "hashed"),
+			"permits":   boolean(&l.Permits),
+			"retention": duration(&l.Retention, day, 3650*day),
+			"entries":   number(&l.Entries, 1000, 1_000_000_000),
+		}
+	})
+}
+
+func (l *Limits) read() reader {
+	return section(func() fields {
+		return fields{
+			"message":            size(&l.Message, 64<<10, 1<<30),
+			"header":             size(&l.Header, 8<<10, 16<<20),
+			"header_fields":      number(&l.Fields, 50, 100_000),
+			"recipients":         number(&l.Recipients, 1, 100_000),
+			"refused_recipients": number(&l.Refused, 1, 1_000_000),
+			"auth_failures":      number(&l.AuthFails, 1, 100),
+			"hops":               number(&l.Hops, 10, 1000),
+			"sessions":           number(&l.Sessions, 1, 1_000_000),
+			"null_sender":        number(&l.NullSender, 0, 1_000_000),
+		}
+	})
+}
+
+func (c *Config) readStreams() reader {
+	return func(v value) {
+		c.streams = nil
+		named(func(name string, v value) {
+			st := &gate.Stream{Name: name}
+			readStream(st)(v)
+			c.streams = append(c.streams, st)
+		})(v)
+	}
+}
+
+func readStream(st *gate.Stream) reader {
+	return section(func() fields {
+		return fields{
+			"kind":         oneOf(&st.Kind, gate.KindMarketing, gate.KindTransactional, gate.KindService, gate.KindConfirmation),
+			"purpose":      text(&st.Purpose),
+			"match":        section(func() fields { return fields{"mail_from": texts(&st.Match)} }),
+			"unsubscribe":  gather(&st.Unsubscribe, parseUnsubscribe),
+			"jurisdiction": text(&st.Jurisdiction),
+			"audience":     oneOf(&st.Audience, "b2b", "b2c"),
+			"list_id":      text(&st.ListID),
+			"feedback_id":  text(&st.FeedbackID),
+			"on_block":     onBlock(&st.OnBlock),
+			"mode":         oneOf(&st.Mode, gate.ModeEnforce, gate.ModeObserve),
+			"evidence":     flag(&st.Evidence, "required"),
+			"request":      flag(&st.ByMail, "by_mail"),
+		}
+	})
+}
+
+// flag reads a key whose one word turns something on.
+func flag(dst *bool, word string) reader {
+	return converted(dst, func(s string) (bool, error) {
+		_, err := choose(s, []string{word})
+		return err == nil, err
+	})
+}
+
+func parseUnsubscribe(s string) (string, error) {
+	if s == "mailto" {
+		return "", errors.New("is not available in this version, since nothing would read the mail: use https")
+	}
+	return choose(s, []string{"https"})
+}

@@ -1,0 +1,228 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"path/filepath"
+	"slices"
+	"strings"
+	"unicode"
+
+	"golang.org/x/crypto/bcrypt"
+
+	"github.com/consentgate/consentgate/policies"
+	"github.com/consentgate/consentgate/smtpproxy/upstream"
+)
+
+// validate checks what one key alone cannot tell.
+func (c *Config) validate(r *report) {
+	c.validatePaths(r)
+	c.validateStore(r)
+	if err := checkName(c.Hostname); err != nil {
+		r.add("hostname", "%q %v", c.Hostname, err)
+	}
+	c.validateJurisdictions(r)
+	c.validateTLS(r)
+	c.validateListeners(r)
+	c.validateCredentials(r)
+	c.validateUpstreams(r)
+	c.validateStreams(r)
+	if err := checkHostPort(c.Unsubscribe.Listen); err != nil {
+		r.add("unsubscribe.listen", "%v", err)
+	}
+}
+
+// validatePaths: a config file has no working directory, so its paths begin at the root.
+func (c *Config) validatePaths(r *report) {
+	paths := [][2]string{
+		{"data_dir", c.DataDir}, {"id_key_file", c.IDKeyFile}, {"store_file", c.storeFile},
+		{"tls.certificate", c.TLS.Certificate}, {"tls.key", c.TLS.Key},
+	}
+	for i, u := range c.Upstreams {
+		paths = append(paths, [2]string{fmt.Sprintf("upstreams[%d].password_file", i), u.PasswordFile})
+	}
+	for _, p := range paths {
+		if p[1] != "" && !filepath.IsAbs(p[1]) {
+			r.add(p[0], "%q is a relative path: write it from the root", p[1])
+		}
+	}
+}
+
+func (c *Config) validateStore(r *report) {
+	scheme, rest, ok := strings.Cut(c.Store, ":")
+	schemes := []string{"sqlite", "redis", "rediss", "redis+sentinel", "redis+cluster", "unix"}
+	switch {
+	case !ok:
+		r.add("store", "%q is no store URL: write sqlite:/path/consent.db or redis://host:6379/0", c.Store)
+	case !slices.Contains(schemes, scheme):
+		r.add("store", "scheme %q is not known: %s", scheme, suggestion(scheme, schemes))
+	case strings.Trim(rest, "/") == "":
+		r.add("store", "%s: names no place: write sqlite:/path/consent.db or redis://host:6379/0", scheme)
+	}
+}
+
+// checkName reports what keeps s from being the host name in a greeting (RFC 5321 section 4.1.2, Domain).
+func checkName(s string) error {
+	ok := s != "" && len(s) <= 253 && !strings.ContainsFunc(s, func(r rune) bool {
+		return r != '.' && r != '-' && !(r < unicode.MaxASCII && (unicode.IsLetter(r) || unicode.IsDigit(r)))
+	})
+	if !ok || slices.Contains(strings.Split(s, "."), "") {
+		return fmt.Errorf("is no host name: use letters, digits and hyphens between dots")
+	}
+	return nil
+}
+
+func (c *Config) validateJurisdictions(r *report) {
+	packs, err := policies.Load()
+	if err != nil {
+		r.add("jurisdictions", "%v", err)
+		return
+	}
+	known := make([]string, len(packs))
+	for i, p := range packs {
+		known[i] = p.Jurisdiction
+	}
+	for i, j := range c.Jurisdictions {
+		if !slices.Contains(known, j) {
+			r.add(fmt.Sprintf("jurisdictions[%d]", i), "there is no pack for %q: use %s", j, alternatives(known))
+		}
+	}
+	if len(c.Jurisdictions) == 0 {
+		r.add("jurisdictions", "names none: use %s", alternatives(known))
+	}
+	c.checkEnabled(r, "default_jurisdiction", c.DefaultJurisdiction)
+}
+
+// checkEnabled: a jurisdiction that a setting names must be among those enabled.
+func (c *Config) checkEnabled(r *report, field, jurisdiction string) {
+	if !slices.Contains(c.Jurisdictions, jurisdiction) {
+		r.add(field, "%q is not enabled: add it to jurisdictions, or name one of %s", jurisdiction, alternatives(c.Jurisdictions))
+	}
+}
+
+func (c *Config) validateTLS(r *report) {
+	if (c.TLS.Certificate == "") != (c.TLS.Key == "") {
+		r.add("tls", "needs both certificate and key: add the other one")
+	}
+}
+
+func (c *Config) validateListeners(r *report) {
+	seen := make(map[string]int)
+	for i, l := range c.Listeners {
+		field := fmt.Sprintf("listeners[%d]", i)
+		c.validateListener(r, field, l)
+		if first, twice := seen[l.Address]; twice {
+			r.add(field+".address", "%s is taken by listeners[%d]: use another port", l.Address, first)
+		}
+		if _, port, _ := net.SplitHostPort(l.Address); port != "0" && port != "" {
+			seen[l.Address] = i
+		}
+	}
+}
+
+func (c *Config) validateListener(r *report, field string, l Listener) {
+	if l.Address == "" {
+		r.add(field, "has no address: write for example address: 127.0.0.1:2525")
+		return
+	}
+	if err := checkHostPort(l.Address); err != nil {
+		r.add(field+".address", "%v", err)
+		return // whether it is on loopback is unknown
+	}
+	if l.TLS != TLSNone && c.TLS.Certificate == "" {
+		r.add(field+".tls", "%s needs a certificate: set tls.certificate and tls.key, or tls: none here", l.TLS)
+	}
+	open := !onLoopback(l.Address)
+	switch {
+	case l.RequireAuth && open && l.TLS == TLSNone:
+		r.add(field+".require_auth", "passwords would cross the network in the clear: use tls: starttls or implicit")
+	case l.RequireAuth && len(c.Credentials) == 0:
+		r.add(field+".require_auth", "nobody could sign in: add credentials")
+	case open && !l.RequireAuth && len(l.Networks) == 0:
+		r.add(field, "%s is open to other machines: say who may relay with networks (--network), or set require_auth", l.Address)
+	}
+	for i, n := range l.Networks {
+		if n.IsValid() && wide(n.Bits(), n.Addr().Is4()) {
+			r.add(fmt.Sprintf("%s.networks[%d]", field, i), "%s holds much of the internet and would make an open relay: name your own networks", n)
+		}
+	}
+	c.checkStreamNames(r, field+".streams", l.Streams)
+	checkSenders(r, field+".senders", l.Senders)
+}
+
+// wide reports whether a network is larger than any that is private: 10.0.0.0/8 and fc00::/7.
+func wide(bits int, v4 bool) bool {
+	if v4 {
+		return bits < 8
+	}
+	return bits < 7
+}
+
+// maxCost is the bcrypt cost that a sign-in may take: 15 is two seconds of a core.
+const maxCost = 14
+
+func (c *Config) validateCredentials(r *report) {
+	seen := make(map[string]int)
+	for i, cr := range c.Credentials {
+		field := fmt.Sprintf("credentials[%d]", i)
+		first, twice := seen[cr.Username]
+		switch {
+		case cr.Username == "":
+			r.add(field+".username", "is missing: name the client")
+		case len(cr.Username) > 255:
+			r.add(field+".username", "is longer than 255 bytes: shorten it")
+		case twice:
+			r.add(field+".username", "%s is taken by credentials[%d]: use another name", cr.Username, first)
+		}
+		seen[cr.Username] = i
+		cost, err := bcrypt.Cost([]byte(cr.PasswordHash))
+		switch {
+		case err != nil:
+			r.add(field+".password_hash", "is no bcrypt hash: make one with consentgate password")
+		case cost > maxCost:
+			r.add(field+".password_hash", "has cost %d, which takes seconds to check: make one with consentgate password", cost)
+		}
+		c.checkStreamNames(r, field+".streams", cr.Streams)
+		checkSenders(r, field+".senders", cr.Senders)
+	}
+}
+
+func (c *Config) checkStreamNames(r *report, field string, names []string) {
+	for i, name := range names {
+		if c.stream(name) == nil {
+			r.add(fmt.Sprintf("%s[%d]", field, i), "there is no stream %q: %s", name, suggestion(name, c.streamNames()))
+		}
+	}
+}
+
+func checkSenders(r *report, field string, patterns []string) {
+	for i, p := range patterns {
+		if err := checkPattern(p); err != nil {
+			r.add(fmt.Sprintf("%s[%d]", field, i), "%v", err)
+		}
+	}
+}
+
+func (c *Config) validateUpstreams(r *report) {
+	for i, u := range c.Upstreams {
+		field := fmt.Sprintf("upstreams[%d]", i)
+		if u.Address == "" {
+			r.add(field, "has no address: write for example address: smtp.example.net:587")
+			continue
+		}
+		if strings.Contains(u.Address, "://") {
+			r.add(field+".address", "%q is a URL: write host:port here, and tls and username beside it", u.Address)
+			continue
+		}
+		if _, err := upstream.ParseURL(u.Address); err != nil {
+			r.add(field+".address", "%v", err)
+			continue
+		}
+		switch {
+		case u.PasswordFile != "" && u.Username == "":
+			r.add(field+".username", "is missing beside password_file: name who signs in")
+		case u.Username != "" && !onLoopback(u.Address) && (u.TLS == upstream.None || u.TLS == upstream.Opportunistic):
+			r.add(field+".tls", "the password could cross the network in the clear: use starttls or implicit")
+		}
+	}
+}

@@ -21,11 +21,16 @@ var blockContract = []contract{
 	{"the same id twice is one entry", func(t *testing.T, b Backend) {
 		ctx, s := ready(t, b)
 		one, two, three := entry(1, day(1)), entry(2, day(2)), entry(3, day(3))
-		for _, batch := range [][]gate.BlockEntry{{one, two}, {one, two}, {two, three, three}, {one}, nil} {
+		for _, batch := range [][]gate.BlockEntry{{one, two}, {one, two}, {two, three, three}, nil} {
 			noError(t, "AppendBlocks", s.AppendBlocks(ctx, batch))
 		}
 		same(t, "ids", blockIDs(t, s, gate.BlockQuery{}), ids(3, 2, 1))
 		same(t, "ids with a limit", blockIDs(t, s, gate.BlockQuery{Limit: 2}), ids(3, 2))
+		// A copy that comes long after may move the entry: a store may keep the order of arrival.
+		noError(t, "AppendBlocks", s.AppendBlocks(ctx, []gate.BlockEntry{one}))
+		got := blockIDs(t, s, gate.BlockQuery{})
+		slices.Sort(got)
+		same(t, "ids after a late copy", got, ids(1, 2, 3))
 	}},
 	{"each field of a query selects", func(t *testing.T, b Backend) {
 		ctx, s := ready(t, b)
@@ -186,7 +191,7 @@ var ledgerContract = []contract{
 		ctx, s := ready(t, b)
 		noError(t, "Note", s.Note(ctx, "key", []string{"a"}, 200*time.Millisecond))
 		pass(b, 250*time.Millisecond)
-		Eventually(t, "the note has expired", func() bool { return delivered(t, s, "key") == nil })
+		Eventually(t, "the note has expired", func() bool { return len(delivered(t, s, "key")) == 0 })
 		noError(t, "Note", s.Note(ctx, "key", []string{"b"}, time.Hour))
 		same(t, "members", delivered(t, s, "key"), []string{"b"})
 	}},

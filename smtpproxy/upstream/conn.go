@@ -34,6 +34,7 @@ type conn struct {
 
 	buf  *[writeSize]byte // borrowed from the pool while the connection is in use
 	out  []byte           // queued and not yet written; lives in buf
+	pair [2][]byte        // backs vec
 	vec  net.Buffers
 	unto int64 // bytes ever queued
 	sent int64 // bytes ever handed to the socket
@@ -205,7 +206,8 @@ func (c *conn) writeBoth(p []byte) (int64, error) {
 		n, err := c.nc.Write(p)
 		return int64(n), err
 	}
-	c.vec = append(c.vec[:0], c.out, p)
+	c.pair = [2][]byte{c.out, p}
+	c.vec = c.pair[:]
 	return c.vec.WriteTo(c.nc)
 }
 

@@ -21,15 +21,16 @@ func (t *peer) open(ctx context.Context) (*conn, error) {
 	}
 	c := newConn(t, nc)
 	c.bind(ctx)
-	if err := c.greet(ctx); err != nil {
-		c.close()
-		return nil, errors.Join(err, context.Cause(ctx))
-	}
+	err = c.greet(ctx)
 	if !c.free() {
-		c.close()
-		return nil, context.Cause(ctx)
+		err = context.Cause(ctx)
 	}
-	t.caps.Store(&c.Caps)
+	if err != nil {
+		c.close()
+		return nil, err
+	}
+	caps := c.Caps
+	t.caps.Store(&caps)
 	return c, nil
 }
 

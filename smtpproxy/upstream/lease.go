@@ -194,9 +194,10 @@ func (l *Lease) outcome(left bool, err error) error {
 	if !left {
 		return l.unavailable(err)
 	}
-	return fmt.Errorf("%w: %w", ErrUnknown, err)
+	return fmt.Errorf("%w: %s: %w", ErrUnknown, l.c.peer.Address, err)
 }
 
+// unavailable classes err; its text names the target, for the log.
 func (l *Lease) unavailable(err error) error {
 	if errors.Is(err, ErrUnavailable) {
 		return err
@@ -204,7 +205,10 @@ func (l *Lease) unavailable(err error) error {
 	if cause := context.Cause(l.ctx); cause != nil {
 		err = cause
 	}
-	return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	if l.c == nil {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return fmt.Errorf("%w: %s: %w", ErrUnavailable, l.c.peer.Address, err)
 }
 
 func isTimeout(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }

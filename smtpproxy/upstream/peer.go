@@ -182,7 +182,7 @@ func (t *peer) sweep() {
 		}
 	}
 	clear(t.idle[len(kept):])
-	if t.idle = kept; len(kept) > 0 {
+	if t.idle = kept; len(kept) > 0 && !t.closed {
 		t.timer.Reset(t.opt.IdleTimeout / 2)
 	} else {
 		t.timer = nil
@@ -208,15 +208,14 @@ func quitAll(cs []*conn) {
 
 func (t *peer) close() {
 	t.mu.Lock()
-	first := !t.closed
-	t.closed = true
+	if !t.closed {
+		t.closed = true
+		close(t.closing)
+	}
 	if t.timer != nil {
 		t.timer.Stop()
 	}
 	t.mu.Unlock()
-	if first {
-		close(t.closing)
-	}
 	t.dropIdle()
 }
 

@@ -158,8 +158,12 @@ func (p *Pool) order() []*peer {
 	return append(up, resting...)
 }
 
+// logFailover tells of the targets that failed; one that lacks something is passed over every time.
 func (p *Pool) logFailover(failed []error, to *peer) {
 	for _, err := range failed {
+		if errors.Is(err, errLacks) {
+			continue
+		}
 		p.opt.Logger.Warn("upstream passed over", "err", err, "instead", to.Address)
 	}
 }

@@ -177,9 +177,11 @@ func (d *delivery) ended(ctx context.Context, i int) *result {
 	s, now := d.ses.srv, d.ses.srv.opt.Now()
 	var ids []gate.ID
 	var stale []int
+	var withdrawn []bool
 	for _, r := range d.copies[i].Recipients {
 		if now.Sub(d.tx.rcpts[r].readAt) > s.opt.Limits.Fresh {
 			ids, stale = append(ids, d.tx.rcpts[r].id), append(stale, r)
+			withdrawn = append(withdrawn, s.pending(d.tx.rcpts[r].id, d.tx.stream))
 		}
 	}
 	if len(ids) == 0 {
@@ -187,7 +189,7 @@ func (d *delivery) ended(ctx context.Context, i int) *result {
 	}
 	for n, l := range s.records(ctx, ids) {
 		r := &d.tx.rcpts[stale[n]]
-		if why := d.withheld(r, l, len(d.copies[i].Recipients)); why != nil {
+		if why := d.withheld(r, l, withdrawn[n], len(d.copies[i].Recipients)); why != nil {
 			return why
 		}
 		r.readAt = now
@@ -197,8 +199,8 @@ func (d *delivery) ended(ctx context.Context, i int) *result {
 
 // withheld decides again about one recipient. A copy of its own is refused; a shared one is put off, and the client's
 // retry leaves the recipient out.
-func (d *delivery) withheld(r *recipient, l gate.Lookup, sharing int) *result {
-	again := d.ses.srv.decide(d.tx.stream, r.addr, r.id, l)
+func (d *delivery) withheld(r *recipient, l gate.Lookup, withdrawn bool, sharing int) *result {
+	again := d.ses.srv.decide(d.tx.stream, r.addr, withdrawn, l)
 	if again.Verdict == gate.Permit || (d.tx.stream.Mode == gate.ModeObserve && observed(again)) {
 		return nil
 	}

@@ -55,11 +55,6 @@ func (d *delivery) lines(c gate.Copy) ([]byte, error) {
 	if err := l.Add("Received", d.received(c)); err != nil {
 		return nil, err
 	}
-	if c.PerRecipient {
-		if err := d.unsubscribeLines(&l, d.tx.rcpts[c.Recipients[0]].id); err != nil {
-			return nil, err
-		}
-	}
 	for _, f := range [...]struct{ name, value string }{{"List-Id", st.ListID}, {"Feedback-ID", st.FeedbackID}} {
 		if f.value != "" && d.header.Count(f.name) == 0 {
 			if err := l.Add(f.name, f.value); err != nil {
@@ -67,24 +62,20 @@ func (d *delivery) lines(c gate.Copy) ([]byte, error) {
 			}
 		}
 	}
-	return l.Bytes(), nil
+	if !c.PerRecipient {
+		return l.Bytes(), nil
+	}
+	return d.unsubscribeLines(l.Bytes(), d.tx.rcpts[c.Recipients[0]].id), nil
 }
 
-// unsubscribeLines adds List-Unsubscribe and its -Post (RFC 2369, RFC 8058). A message that brings its own keeps it:
+// unsubscribeLines appends List-Unsubscribe and its -Post (RFC 2369, RFC 8058). A message that brings its own keeps it:
 // there are never two, and never our -Post beside somebody else's URL.
-func (d *delivery) unsubscribeLines(l *wire.Lines, id gate.ID) error {
+func (d *delivery) unsubscribeLines(b []byte, id gate.ID) []byte {
 	if d.header.Count("List-Unsubscribe") > 0 || d.header.Count("List-Unsubscribe-Post") > 0 {
 		d.ses.srv.opt.Count("unsubscribe_kept." + d.tx.stream.Name)
-		return nil
+		return b
 	}
-	uris, oneClick := d.ses.srv.opt.Links.Unsubscribe(id, d.tx.stream)
-	if err := l.AddFolded("List-Unsubscribe", uris...); err != nil {
-		return err
-	}
-	if !oneClick {
-		return nil
-	}
-	return l.Add("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")
+	return d.ses.srv.opt.Links.AppendHeader(b, id, d.tx.stream)
 }
 
 // received is our trace field (RFC 5321 section 4.4). It names no client address and no user; `for` only where there

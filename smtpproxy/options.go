@@ -86,9 +86,9 @@ type BlockLog interface {
 	Record(entries []gate.BlockEntry, durable bool) error
 }
 
-// Links makes a recipient's List-Unsubscribe: the angle-bracketed URIs, and whether one-click POST may be announced.
+// Links appends a recipient's List-Unsubscribe, and -Post where one-click works, as header lines.
 type Links interface {
-	Unsubscribe(id gate.ID, s *gate.Stream) (uris []string, oneClick bool)
+	AppendHeader(b []byte, id gate.ID, s *gate.Stream) []byte
 }
 
 // Options is everything a Server needs. All fields but Credentials, Links and Pending must be set.
@@ -112,7 +112,7 @@ type Options struct {
 	Count    func(name string)
 	Mask     func(a gate.Address, id gate.ID) string // the recipient as log.addresses wants it
 	Links    Links
-	Pending  func(id gate.ID, purpose string) bool // withdrawn here, not yet in the store
+	Pending  func(id gate.ID, purpose string) bool // withdrawn here, perhaps not yet in the store
 	Now      func() time.Time
 	NewID    func() string // ULID
 	Log      *slog.Logger

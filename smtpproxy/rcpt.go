@@ -15,8 +15,9 @@ import (
 // asked is one RCPT on its way to an answer.
 type asked struct {
 	recipient
-	lookup gate.Lookup
-	err    error // an answer that needs no lookup
+	lookup    gate.Lookup
+	withdrawn bool  // here, and perhaps not yet in the store
+	err       error // an answer that needs no lookup
 }
 
 // rcpt answers RCPT, and with it every RCPT that arrived behind it: one store round trip for all of them.
@@ -73,6 +74,7 @@ func (s *session) lookUp(ctx context.Context, group []asked) {
 	ids := make([]gate.ID, 0, len(group))
 	for i := range group {
 		if group[i].wants() {
+			group[i].withdrawn = s.srv.pending(group[i].id, s.tx.stream)
 			ids = append(ids, group[i].id)
 		}
 	}
@@ -164,7 +166,7 @@ func (s *session) settle(ctx context.Context, a *asked, taken int) error {
 	if a.addr.IsZero() {
 		return s.verdict(a)
 	}
-	a.decision = s.srv.decide(tx.stream, a.addr, a.id, a.lookup)
+	a.decision = s.srv.decide(tx.stream, a.addr, a.withdrawn, a.lookup)
 	if a.addr.NeedsUTF8() && !tx.utf8 {
 		a.decision.Verdict, a.decision.Reason = gate.Block, gate.ReasonInvalidAddress
 		a.decision.Rule, a.decision.Hint = "address", "declare SMTPUTF8 in MAIL"
@@ -211,10 +213,16 @@ func observed(d gate.Decision) bool {
 	return d.Verdict == gate.Block && !d.Refusal() && d.Reason != gate.ReasonInvalidAddress
 }
 
-// decide asks the policy, with what was withdrawn here a moment ago laid over the record.
-func (s *Server) decide(st *gate.Stream, addr gate.Address, id gate.ID, l gate.Lookup) gate.Decision {
+// pending reports a withdrawal that was made here a moment ago. It is asked before the record is read: one that is
+// pending no more by then is in the record.
+func (s *Server) pending(id gate.ID, st *gate.Stream) bool {
+	return st.Kind != gate.KindTransactional && s.opt.Pending != nil && s.opt.Pending(id, st.Purpose)
+}
+
+// decide asks the policy, and lays what was withdrawn here over its answer.
+func (s *Server) decide(st *gate.Stream, addr gate.Address, withdrawn bool, l gate.Lookup) gate.Decision {
 	d := s.opt.Policy.Decide(s.opt.Now(), st, addr, l)
-	if d.Verdict == gate.Permit && st.Kind != gate.KindTransactional && s.opt.Pending != nil && s.opt.Pending(id, st.Purpose) {
+	if withdrawn && d.Verdict != gate.Block {
 		d.Verdict, d.Reason, d.Rule = gate.Block, gate.ReasonWithdrawn, "refusal"
 		d.State, d.Hint = gate.StateWithdrawn, "the person opts in again"
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -187,18 +188,10 @@ func (keys) Seal(a gate.Address) (string, error) { return "sealed:" + a.Canonica
 // links makes URLs that name their recipient.
 type links struct{}
 
-func (links) Unsubscribe(id gate.ID, _ *gate.Stream) ([]string, bool) {
-	name, _, _ := cut(id)
-	return []string{"<https://u.example.com/u/" + name + ">"}, true
-}
-
-func cut(id gate.ID) (name, rest string, ok bool) {
-	for i, c := range id {
-		if c == '@' || c == 0 {
-			return string(id[:i]), string(id[i:]), true
-		}
-	}
-	return string(id[:]), "", false
+func (links) AppendHeader(b []byte, id gate.ID, _ *gate.Stream) []byte {
+	name, _, _ := strings.Cut(string(id[:]), "@")
+	b = append(b, "List-Unsubscribe: <https://u.example.com/u/"+name+">\r\n"...)
+	return append(b, "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"...)
 }
 
 // faultyReader is a store that can be out of reach.

@@ -1,9 +1,6 @@
 package smtptest
 
-import (
-	"net"
-	"testing"
-)
+import "testing"
 
 // Client is one connection that several dialogues are played on, with whatever a test does in between.
 type Client struct {
@@ -15,7 +12,7 @@ type Client struct {
 // be nil.
 func Dial(tb testing.TB, addr string, u *Upstream) *Client {
 	tb.Helper()
-	conn, err := net.DialTimeout("tcp", addr, lineTime)
+	conn, err := dial(tb.Context(), addr, lineTime)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package smtptest
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -39,12 +40,17 @@ func Play(addr, name, text string, u *Upstream) error {
 }
 
 func play(addr, name, text string, u *Upstream, wait time.Duration) error {
-	conn, err := net.DialTimeout("tcp", addr, wait)
+	conn, err := dial(context.Background(), addr, wait)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
 	return newDialogue(conn, u, wait).play(name, text)
+}
+
+func dial(ctx context.Context, addr string, wait time.Duration) (net.Conn, error) {
+	d := net.Dialer{Timeout: wait}
+	return d.DialContext(ctx, "tcp", addr)
 }
 
 func newDialogue(conn net.Conn, u *Upstream, wait time.Duration) *dialogue {

@@ -103,7 +103,7 @@ func (u *Upstream) Restart() {
 	u.tb.Helper()
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	l, err := net.Listen("tcp", u.address)
+	l, err := new(net.ListenConfig).Listen(u.tb.Context(), "tcp", u.address)
 	if err != nil {
 		u.tb.Fatalf("fake upstream: %v", err)
 	}

@@ -3,8 +3,10 @@ package smtptest
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"crypto/tls"
 	"encoding/base64"
+	"errors"
 	"io"
 	"net"
 	"strconv"
@@ -135,7 +137,7 @@ func (s *session) upgrade() bool {
 // startTLS goes on in TLS; what the client sent ahead of it is dropped.
 func (s *session) startTLS() bool {
 	tc := tls.Server(s.conn, s.u.tlsConfig())
-	if tc.Handshake() != nil {
+	if tc.HandshakeContext(context.Background()) != nil { // Stop closes the connection
 		return false
 	}
 	s.conn, s.secure = tc, true
@@ -149,7 +151,7 @@ func (s *session) startTLS() bool {
 func (s *session) auth(args string) bool {
 	mechanism, initial, _ := strings.Cut(args, " ")
 	var username, password string
-	ok := true
+	var ok bool
 	switch strings.ToUpper(mechanism) {
 	case "PLAIN":
 		var text string
@@ -294,7 +296,7 @@ func (s *session) readContent() bool {
 			s.message.Data = append(s.message.Data, part...)
 		}
 		atCRLF = bytes.HasSuffix(part, []byte("\r\n"))
-		if err != nil && err != bufio.ErrBufferFull {
+		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
 			return false
 		}
 	}

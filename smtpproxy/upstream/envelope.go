@@ -179,7 +179,7 @@ func (l *Lease) readReply(a *Answer) error {
 	switch i := l.read; i {
 	case rsetCommand:
 		if !r.Positive() {
-			return l.c.unexpected(r)
+			return l.c.fail(fmt.Errorf("%w: RSET was refused", errGone))
 		}
 	case l.dataCommand():
 		if r.Positive() || intermediate && r.Code != 354 {

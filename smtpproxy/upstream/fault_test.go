@@ -126,6 +126,49 @@ func TestFaultsAtConnect(t *testing.T) {
 	}
 }
 
+// TestReplyOutOfPlaceEndsTheConnection: after it nobody knows which reply answers which command.
+func TestReplyOutOfPlaceEndsTheConnection(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		verb  smtptest.Verb
+		reply string
+		want  string
+	}{
+		"354 to MAIL":    {smtptest.Mail, "354 go", "unavailable"},
+		"354 to RCPT":    {smtptest.Rcpt, "354 go", "unavailable"},
+		"250 to DATA":    {smtptest.Data, "250 2.0.0 Ok", "unavailable"},
+		"334 to DATA":    {smtptest.Data, "334 go", "unavailable"},
+		"354 to the dot": {smtptest.Dot, "354 go", "unknown"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			u := smtptest.Start(t)
+			u.On(tc.verb, smtptest.Reply(tc.reply).Times(1))
+			p := newPool(t, nil, u)
+			if _, err := send(t.Context(), p, "hello\r\n"); class(err) != tc.want {
+				t.Errorf("got %v, want %s", err, tc.want)
+			}
+			smtptest.Eventually(t, "the connection is closed", func() bool { return u.Open() == 0 })
+			mustSend(t, p)
+		})
+	}
+}
+
+func TestRefusedRsetCostsNoMessage(t *testing.T) {
+	t.Parallel()
+	u := smtptest.Start(t)
+	u.On(smtptest.Rcpt, smtptest.Reply("550 5.1.1 no").Times(1))
+	u.On(smtptest.Rset, smtptest.Reply("502 5.5.1 no RSET"))
+	p := newPool(t, nil, u)
+	if r, err := send(t.Context(), p, "hello\r\n"); err != nil || r.Code != 550 {
+		t.Fatalf("send: %v, %v", r, err)
+	}
+	mustSend(t, p)
+	if u.Total() != 2 {
+		t.Errorf("%d connections, want another one", u.Total())
+	}
+}
+
 // large is more than the sockets of both sides hold.
 func large() string { return strings.Repeat(strings.Repeat("x", 98)+"\r\n", 500_000) }
 

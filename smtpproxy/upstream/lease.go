@@ -19,7 +19,7 @@ const endOfData = ".\r\n"
 // replaced by the next Await. Errors wrap ErrUnavailable, or ErrUnknown where Result says so.
 type Lease struct {
 	pool *Pool
-	ctx  context.Context // of Get: a lease is one call in several steps
+	ctx  context.Context //nolint:containedctx // of Get: a lease is one call in several steps
 	need Need
 	c    *conn // nil once the lease is over
 

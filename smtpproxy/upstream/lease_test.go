@@ -183,28 +183,35 @@ func TestNoLoneDotAfterA354ToARefusedEnvelope(t *testing.T) {
 
 func TestContentPassesByteForByte(t *testing.T) {
 	t.Parallel()
-	u := smtptest.Start(t)
-	l := get(t, newPool(t, nil, u))
 	contents := []string{
 		"", "\r\n", "..\r\n", "a\nb\rc\x00d\xff\r\n",
 		strings.Repeat("0123456789abcde\r\n", 1000),
 		strings.Repeat(strings.Repeat("x", 70)+"\r\n", 20_000),
 		strings.Repeat("y", 200_000) + "\r\n",
 	}
-	for i, content := range contents {
-		await(t, l, envelope(fmt.Sprint(i)))
-		for rest := content; rest != ""; {
-			n := min(len(rest), 1+i*10_007)
-			write(t, l, rest[:n])
-			rest = rest[n:]
-		}
-		l.Dot()
-		accepted(t, l)
-	}
-	for i, m := range u.Messages() {
-		if string(m.Data) != contents[i] || !m.Complete {
-			t.Errorf("content %d: %d bytes came for %d, complete %v", i, len(m.Data), len(contents[i]), m.Complete)
-		}
+	authority := smtptest.NewAuthority(t)
+	for _, mode := range []upstream.TLSMode{upstream.None, upstream.StartTLS} {
+		t.Run(string(mode), func(t *testing.T) {
+			t.Parallel()
+			u := smtptest.Start(t, smtptest.WithTLS(authority))
+			l := get(t, newPool(t, secured(mode, authority.Client(), "", ""), u))
+			for i, content := range contents {
+				await(t, l, envelope(fmt.Sprint(i)))
+				// Small and large pieces in turn: gathered, written through, and both at once.
+				for rest, n := content, 7; rest != ""; n = 10_007*i + 7 - n {
+					n = min(len(rest), max(n, 1))
+					write(t, l, rest[:n])
+					rest = rest[n:]
+				}
+				l.Dot()
+				accepted(t, l)
+			}
+			for i, m := range u.Messages() {
+				if string(m.Data) != contents[i] || !m.Complete {
+					t.Errorf("content %d: %d bytes came for %d, complete %v", i, len(m.Data), len(contents[i]), m.Complete)
+				}
+			}
+		})
 	}
 }
 

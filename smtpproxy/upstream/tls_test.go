@@ -3,6 +3,7 @@ package upstream_test
 import (
 	"crypto/tls"
 	"log/slog"
+	"net"
 	"strings"
 	"testing"
 
@@ -160,8 +161,27 @@ func TestAuth(t *testing.T) {
 	}
 }
 
+// connTo is a connection that ends at the address.
+type connTo struct {
+	net.Conn
+	addr net.Addr
+}
+
+func (c connTo) RemoteAddr() net.Addr { return c.addr }
+
 func TestAuthInTheClearOnlyOnLoopback(t *testing.T) {
 	t.Parallel()
+	for address, want := range map[string]bool{
+		"127.0.0.1": true, "127.8.8.8": true, "::1": true, "::ffff:127.0.0.1": true,
+		"192.0.2.1": false, "10.0.0.1": false, "2001:db8::1": false, "0.0.0.0": false,
+	} {
+		if got := upstream.MaySendPassword(connTo{addr: &net.TCPAddr{IP: net.ParseIP(address)}}); got != want {
+			t.Errorf("%s: %v, want %v", address, got, want)
+		}
+	}
+	if upstream.MaySendPassword(connTo{addr: &net.UDPAddr{IP: net.IPv6loopback}}) {
+		t.Error("an address that is no TCP address counts as loopback")
+	}
 	u := smtptest.Start(t, smtptest.WithAuth("gate", "secret", "PLAIN"))
 	mustSend(t, newPool(t, secured(upstream.None, nil, "gate", "secret"), u))
 }

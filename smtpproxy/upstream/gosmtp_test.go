@@ -84,7 +84,12 @@ func TestAgainstAnotherServer(t *testing.T) {
 	}
 	served := make(chan error)
 	go func() { served <- server.Serve(listener) }()
-	t.Cleanup(func() { _ = server.Close(); <-served })
+	t.Cleanup(func() {
+		_ = server.Close()
+		if err := <-served; err != nil {
+			t.Errorf("the other server: %v", err)
+		}
+	})
 
 	p := upstream.New(upstream.Options{Targets: []upstream.Target{{
 		Address: listener.Addr().String(), TLS: upstream.StartTLS, Config: authority.Client(), Username: "gate", Password: "secret",

@@ -42,7 +42,9 @@ func faultOutcome(t *testing.T, verb smtptest.Verb, fault smtptest.Fault, kept b
 	t.Helper()
 	u := smtptest.Start(t)
 	p := newPool(t, func(o *upstream.Options) {
-		o.Dial, o.Reply, o.Dot = 150*time.Millisecond, 150*time.Millisecond, 150*time.Millisecond
+		if fault == smtptest.Hang() {
+			o.Dial, o.Reply, o.Dot = 200*time.Millisecond, 200*time.Millisecond, 200*time.Millisecond
+		}
 	}, u)
 	if kept {
 		mustSend(t, p)

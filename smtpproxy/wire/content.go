@@ -21,8 +21,8 @@ type Content struct {
 	err     error         // how it ended: io.EOF, the verdict, or ErrBroken
 }
 
-// Content begins to read a message. It is called once 354 is queued, and sends it. Until Content.Next has returned an
-// error the Conn reads no command, and none ever after if that error is ErrBroken.
+// Content begins to read a message. It is called once 354 is queued, and sends it. The Conn reads no command before
+// the end of the message is found, and none at all if it is not.
 func (c *Conn) Content() *Content {
 	err := c.inOrder()
 	if err == nil {

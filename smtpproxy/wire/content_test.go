@@ -5,9 +5,12 @@ import (
 	"errors"
 	"io"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/emersion/go-smtp"
 
 	"github.com/consentgate/consentgate/smtpproxy/wire"
 )
@@ -224,27 +227,37 @@ func TestTimeSpentUpstreamIsNotTheClients(t *testing.T) {
 	}
 }
 
-func TestLargeBuffersAreSharedAndGivenBack(t *testing.T) {
+// TestIdleSessionsAreSmall measures what a thousand sessions hold that have each taken a message and wait.
+func TestIdleSessionsAreSmall(t *testing.T) {
+	const sessions, most = 1000, 3 << 10
 	shared := new(wire.Buffers)
-	data := body(4<<10) + ".\r\n"
-	one := func() {
-		c := newTape("NOOP\r\n", data).conn(wire.Options{Buffers: shared})
+	conns := make([]*wire.Conn, sessions)
+	input := "NOOP\r\n" + body(4<<10) + ".\r\n"
+	before := heap()
+	for i := range conns {
+		nc := &readerConn{Reader: strings.NewReader(input)}
+		c := wire.NewConn(nc, wire.Options{Buffers: shared})
 		if _, err := c.Next(); err != nil {
 			t.Fatal(err)
 		}
+		c.Reply(&smtp.SMTPError{Code: 354, Message: "Go ahead"})
 		if err := readMessage(c); err != io.EOF {
 			t.Fatal(err)
 		}
+		conns[i] = c
 	}
-	one()
-	result := testing.Benchmark(func(b *testing.B) {
-		for b.Loop() {
-			one()
-		}
-	})
-	if got := result.AllocedBytesPerOp(); got > 16<<10 {
-		t.Errorf("%d bytes a connection: its 64 KiB did not come from the pool", got)
+	if each := (heap() - before) / sessions; each > most {
+		t.Errorf("%d octets a session, want at most %d", each, most)
 	}
+	runtime.KeepAlive(conns)
+}
+
+func heap() int64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.GC() // what pools hold goes with the second
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }
 
 func TestMessagesAllocateNothing(t *testing.T) {

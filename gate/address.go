@@ -246,11 +246,11 @@ func isLabel(s string) bool {
 
 // isAtext: RFC 5322 section 3.2.3, with the non-ASCII characters of RFC 6531 section 3.3.
 func isAtext(r rune) bool {
-	switch {
-	case r >= utf8.RuneSelf, r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9':
+	switch r {
+	case '!', '#', '$', '%', '&', '\'', '*', '+', '-', '/', '=', '?', '^', '_', '`', '{', '|', '}', '~':
 		return true
 	}
-	return strings.ContainsRune("!#$%&'*+-/=?^_`{|}~", r)
+	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r >= utf8.RuneSelf
 }
 
 func isASCII(s string) bool {
@@ -264,14 +264,10 @@ func isASCII(s string) bool {
 
 // lowerASCII lower-cases the ASCII letters and shares s where there are none.
 func lowerASCII(s string) string {
-	if !strings.ContainsFunc(s, func(r rune) bool { return r >= 'A' && r <= 'Z' }) {
-		return s
-	}
-	b := []byte(s)
-	for i, c := range b {
-		if c >= 'A' && c <= 'Z' {
-			b[i] = c + 'a' - 'A'
+	return strings.Map(func(r rune) rune {
+		if r >= 'A' && r <= 'Z' {
+			return r + 'a' - 'A'
 		}
-	}
-	return string(b)
+		return r
+	}, s)
 }

@@ -65,10 +65,14 @@ func liveTime(history []Event, e Event) time.Time {
 	return at
 }
 
-// purposes lists what the events speak of, in order of appearance.
+// purposes lists what the events say of consent, in order of appearance.
 func purposes(ordered []*Event) []string {
 	found := make([]string, 0, 2)
 	for _, e := range ordered {
+		switch e.Type {
+		case Bounced, Suppressed, Unsuppressed:
+			continue
+		}
 		if p := e.scope(); !slices.Contains(found, p) {
 			found = append(found, p)
 		}

@@ -8,9 +8,10 @@ import (
 
 // machine folds the events of one purpose, one after another, into its consent.
 type machine struct {
-	c          Consent
-	complained bool   // a complaint stands that no confirmation from the mailbox has lifted
-	sale       string // evidence.sale_ref of the grant that counts
+	c         Consent
+	sale      string    // evidence.sale_ref of the grant that counts
+	complaint bool      // there was one; it stands unless c.Lifted says otherwise
+	all       time.Time // last refusal of every purpose, which outlives what reopened this one
 }
 
 func (m *machine) apply(e *Event) {
@@ -31,7 +32,7 @@ func (m *machine) apply(e *Event) {
 		m.refuse(e)
 	case Complained:
 		m.refuse(e)
-		m.complained, m.c.Lifted = true, time.Time{}
+		m.complaint, m.c.Lifted = true, time.Time{}
 	}
 }
 
@@ -102,11 +103,11 @@ func (m *machine) confirm(e *Event) {
 	if state == StateNone {
 		return
 	}
-	if m.complained {
+	if m.complaint && m.c.Lifted.IsZero() {
 		if e.Via != ViaMailbox || m.c.Requested.IsZero() {
 			return
 		}
-		m.complained, m.c.Lifted = false, seconds(e.Time)
+		m.c.Lifted = seconds(e.Time)
 	}
 	m.c.State, m.c.At, m.c.LastAct = state, seconds(e.Time), time.Time{}
 	m.c.Requested, m.c.Refused, m.c.ByAll = time.Time{}, time.Time{}, false
@@ -154,6 +155,9 @@ func (m *machine) invalidate(e *Event) {
 
 func (m *machine) refuse(e *Event) {
 	m.c.ByAll = e.scope() == AllPurposes && (m.c.ByAll || !m.refused())
+	if e.scope() == AllPurposes {
+		m.all = seconds(e.Time)
+	}
 	m.c.State, m.c.At, m.c.Refused = StateWithdrawn, seconds(e.Time), seconds(e.Time)
 	m.close()
 }
@@ -163,11 +167,15 @@ func (m *machine) close() {
 	m.c.Requested, m.c.LastAct, m.c.Via = time.Time{}, time.Time{}, ""
 }
 
-// erase forgets everything but a standing refusal.
+// erase forgets everything but refusals: the one that stands, or one of every purpose that had been reopened here and
+// whose reopening is forgotten too.
 func (m *machine) erase() {
 	kept := Consent{State: StateNone}
-	if m.refused() {
+	switch {
+	case m.refused():
 		kept = Consent{State: StateWithdrawn, At: m.c.Refused, Refused: m.c.Refused, ByAll: m.c.ByAll}
+	case !m.all.IsZero():
+		kept = Consent{State: StateWithdrawn, At: m.all, Refused: m.all, ByAll: true}
 	}
 	m.c, m.sale = kept, ""
 }

@@ -20,7 +20,7 @@ type Backend struct {
 	Again func() gate.Store     // opens another handle on the same data; the test closes it
 	Empty func()                // loses everything, as a FLUSHALL or a lost disk does
 	Pass  func(d time.Duration) // lets d pass for times to live; nil: d passes by itself
-	Stall func() (resume func())
+	Stall func() (resume func()) // makes every call hang or fail; nil: nothing does that to this store
 }
 
 // TestStore proves the contract of [gate.Store]. open returns a fresh backend each time it is called.

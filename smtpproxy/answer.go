@@ -4,10 +4,12 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/emersion/go-smtp"
 
+	"github.com/consentgate/consentgate/gate"
 	"github.com/consentgate/consentgate/smtpproxy/upstream"
 )
 
@@ -16,23 +18,19 @@ const ledgerTTL = 7 * 24 * time.Hour
 
 // tally sorts the recipients that were owed a copy by their fate.
 type tally struct {
-	owed                       int
 	accepted, refused, waiting []int // waiting: deferred, undecided, not tried
 }
 
 func (d *delivery) tally() tally {
 	var t tally
-	for _, c := range d.copies {
-		for _, r := range c.Recipients {
-			t.owed++
-			switch d.results[r].fate {
-			case accepted:
-				t.accepted = append(t.accepted, r)
-			case refused:
-				t.refused = append(t.refused, r)
-			default:
-				t.waiting = append(t.waiting, r)
-			}
+	for _, r := range d.owed {
+		switch d.results[r].fate {
+		case accepted:
+			t.accepted = append(t.accepted, r)
+		case refused:
+			t.refused = append(t.refused, r)
+		default:
+			t.waiting = append(t.waiting, r)
 		}
 	}
 	return t
@@ -47,7 +45,7 @@ func (d *delivery) answer(ctx context.Context) (*smtp.SMTPError, error) {
 		return nil, d.worst(t)
 	case len(t.waiting) > 0:
 		return d.partly(ctx, t), nil
-	case len(t.refused) > 0 && len(d.copies) > 1:
+	case len(t.refused) > 0:
 		if err := d.notify(ctx, t.refused); err != nil {
 			d.ses.log.Warn("delivery status notice", "err", err)
 			return d.partly(ctx, t), nil
@@ -88,7 +86,7 @@ func (d *delivery) partly(ctx context.Context, t tally) *smtp.SMTPError {
 	if err := d.note(ctx, t.accepted); err != nil {
 		d.ses.log.Error("delivery ledger", "err", err)
 	}
-	return say(451, 4, 4, 2, fmt.Sprintf("Delivered to %d of %d recipients, try again", len(t.accepted), t.owed))
+	return say(451, 4, 4, 2, fmt.Sprintf("Delivered to %d of %d recipients, try again", len(t.accepted), len(d.owed)))
 }
 
 // ledgerKey names the message: reverse-path and content. The members under it are recipient ids, so nothing in the
@@ -125,13 +123,19 @@ func (d *delivery) skipDelivered(ctx context.Context) error {
 		return err
 	}
 	d.noted = len(members) > 0
-	for _, m := range members {
-		for i := range d.tx.rcpts {
-			if d.tx.rcpts[i].id.String() == m {
-				d.results[i] = result{fate: accepted}
+	if !d.noted {
+		return nil
+	}
+	served := func(r int) bool { return slices.Contains(members, d.tx.rcpts[r].id.String()) }
+	for i, c := range d.copies {
+		for _, r := range c.Recipients {
+			if served(r) {
+				d.results[r] = result{fate: accepted}
 			}
 		}
+		d.copies[i].Recipients = slices.DeleteFunc(slices.Clone(c.Recipients), served)
 	}
+	d.copies = slices.DeleteFunc(d.copies, func(c gate.Copy) bool { return len(c.Recipients) == 0 })
 	return nil
 }
 

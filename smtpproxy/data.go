@@ -21,6 +21,7 @@ import (
 type delivery struct {
 	ses     *session
 	tx      *transaction
+	owed    []int // recipients that get a copy
 	copies  []gate.Copy
 	results []result // beside tx.rcpts
 
@@ -49,6 +50,7 @@ func (s *session) data(ctx context.Context, arg string) error {
 	d := s.newDelivery()
 	defer d.close()
 	reply, err := d.run(ctx)
+	d.keepClaims()
 	if err != nil {
 		return err
 	}
@@ -57,8 +59,8 @@ func (s *session) data(ctx context.Context, arg string) error {
 }
 
 func (s *session) newDelivery() *delivery {
-	d := &delivery{ses: s, tx: s.tx, results: make([]result, len(s.tx.rcpts))}
-	d.copies = gate.Plan(s.tx.stream, s.tx.forwarded(), s.srv.opt.Upstream.Caps().RcptMax)
+	d := &delivery{ses: s, tx: s.tx, owed: s.tx.forwarded(), results: make([]result, len(s.tx.rcpts))}
+	d.copies = gate.Plan(s.tx.stream, d.owed, s.srv.opt.Upstream.Caps().RcptMax)
 	if len(d.copies) > 1 {
 		d.sum = sha256.New()
 	}

@@ -22,6 +22,7 @@ const (
 // result is a recipient's fate and what the upstream said, or the error that speaks for it.
 type result struct {
 	fate  fate
+	told  bool // the sender was: a notice about the refusal was accepted
 	reply upstream.Reply
 	err   error
 }
@@ -30,9 +31,6 @@ type result struct {
 // trouble on the client's side; an upstream's is a result.
 func (d *delivery) deliver(ctx context.Context) error {
 	for i := range d.copies {
-		if d.fateOf(i) == accepted {
-			continue
-		}
 		if d.late() {
 			d.settle(i, result{fate: deferred, err: upstream.ErrUnavailable})
 			continue
@@ -223,7 +221,7 @@ func (d *delivery) withheld(r *recipient, l gate.Lookup, withdrawn bool, sharing
 // finish sends the dot, with the next copy's envelope behind it in the same write, and takes the verdict.
 func (d *delivery) finish(i int) {
 	d.lease.Dot()
-	if next := i + 1; next < len(d.copies) && d.fateOf(next) != accepted && !d.late() {
+	if next := i + 1; next < len(d.copies) && !d.late() {
 		d.queueEnvelope(next)
 	}
 	reply, err := d.lease.Result()
@@ -252,4 +250,11 @@ func (d *delivery) settle(i int, res result) {
 	}
 }
 
-func (d *delivery) fateOf(i int) fate { return d.results[d.copies[i].Recipients[0]].fate }
+// keepClaims lets those confirmation mails count as sent that were, or may have been.
+func (d *delivery) keepClaims() {
+	for i := range d.tx.rcpts {
+		if f := d.results[i].fate; f == accepted || f == undecided {
+			d.tx.rcpts[i].claim = ""
+		}
+	}
+}

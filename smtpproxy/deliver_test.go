@@ -364,3 +364,31 @@ func dial(w *world) *smtptest.Client {
 	c.Play("S: 220\nC: EHLO client.example\nS* 250\n")
 	return c
 }
+
+func TestAConfirmationMailThatDidNotArriveMayBeTriedAgain(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	w.clock.add(-23 * time.Hour)
+	w.upstream.On(smtptest.Dot, smtptest.Reply("451 4.3.0 not now").Times(1))
+	w.play(message("confirm@example.com", "451 4.3.0 not now", "pending") +
+		"C: MAIL FROM:<confirm@example.com>\nS: 250\nC: RCPT TO:<pending@example.net>\nS: 250\nC: RSET\nS: 250\n" +
+		message("confirm@example.com", "250", "pending"))
+}
+
+func TestASharedMessageCutAtTheUpstreamsLimitRepeatsNothingOnTheRetry(t *testing.T) {
+	t.Parallel()
+	w := start(t, func(w *world, o *smtpproxy.Options) {
+		w.upstream.On(smtptest.EHLO, smtptest.Reply("250-up\n250-PIPELINING\n250-LIMITS RCPTMAX=2\n250 DSN"))
+		o.Upstream = w.pool()
+	})
+	w.upstream.OnRcpt("r1@example.net", smtptest.Reply("550 5.1.1 gone"))
+	w.upstream.OnRcpt("r4@example.net", smtptest.Reply("450 4.2.0 greylisted").Times(1))
+	to := []string{"r1", "r2", "r3", "r4"}
+	w.play(message("order@shop.example.com", "451 4.4.2 Delivered to 1 of 4", to...))
+	w.play(message("order@shop.example.com", "250", to...))
+	for _, who := range to[1:] {
+		if n := w.served(who); n != 1 {
+			t.Errorf("%s was served %d times, want once", who, n)
+		}
+	}
+}

@@ -18,7 +18,7 @@ import (
 func (d *delivery) notify(ctx context.Context, lost []int) error {
 	var owed []int
 	for _, r := range lost {
-		if d.tx.rcpts[r].notifyFailure() {
+		if d.tx.rcpts[r].notifyFailure() && !d.results[r].told {
 			owed = append(owed, r)
 		}
 	}
@@ -38,6 +38,9 @@ func (d *delivery) notify(ctx context.Context, lost []int) error {
 		return err
 	}
 	lease.Release()
+	for _, r := range owed {
+		d.results[r].told = true
+	}
 	d.ses.srv.opt.Count("notices." + d.tx.stream.Name)
 	return nil
 }

@@ -99,6 +99,7 @@ type Options struct {
 	Streams        []*gate.Stream
 	DefaultStream  string // name, or empty: mail that matches no stream is refused
 	MinimalReplies bool   // replies.detail: minimal
+	LogPermits     bool   // a log line for each permitted recipient
 	Limits         Limits
 	BareLines      wire.BarePolicy
 	SpoolDir       string // for split messages over Limits.SpoolMem; empty: the system's

@@ -172,7 +172,7 @@ func (s *session) settle(ctx context.Context, a *asked, taken int) error {
 		a.decision.Rule, a.decision.Hint = "address", "declare SMTPUTF8 in MAIL"
 	}
 	if tx.stream.Kind == gate.KindConfirmation && a.decision.Verdict == gate.Permit {
-		a.decision = s.srv.once(ctx, a.decision, a.id, a.lookup)
+		s.srv.once(ctx, a)
 	}
 	return s.verdict(a)
 }
@@ -184,6 +184,9 @@ func (s *session) verdict(a *asked) error {
 	case d.Verdict == gate.Permit:
 		a.forward = true
 		s.srv.opt.Count("permitted." + st.Name)
+		if s.srv.opt.LogPermits {
+			s.log.Info("permit", "rcpt", s.srv.opt.Mask(a.addr, a.id), "stream", st.Name, "state", string(d.State), "rule", d.Rule)
+		}
 		if a.lookup.Err != nil {
 			s.srv.opt.Count("permitted_without_store." + st.Name)
 		}
@@ -233,10 +236,12 @@ func (s *Server) decide(st *gate.Stream, addr gate.Address, withdrawn bool, l ga
 const confirmationTTL = 48 * time.Hour
 
 // once lets the mail of a confirmation request pass a single time.
-func (s *Server) once(ctx context.Context, d gate.Decision, id gate.ID, l gate.Lookup) gate.Decision {
+func (s *Server) once(ctx context.Context, a *asked) {
 	ctx, cancel := context.WithTimeout(ctx, s.opt.Limits.Lookup)
 	defer cancel()
-	first, err := s.opt.Ledger.Claim(ctx, confirmationKey(id, d.Purpose, l.Record.For(d.Purpose).Requested), confirmationTTL)
+	d := &a.decision
+	key := confirmationKey(a.id, d.Purpose, a.lookup.Record.For(d.Purpose).Requested)
+	first, err := s.opt.Ledger.Claim(ctx, key, confirmationTTL)
 	switch {
 	case err != nil:
 		d.Verdict, d.Reason, d.Rule = gate.Defer, gate.ReasonStoreUnavailable, "store"
@@ -244,8 +249,23 @@ func (s *Server) once(ctx context.Context, d gate.Decision, id gate.ID, l gate.L
 	case !first:
 		d.Verdict, d.Reason, d.Rule = gate.Block, gate.ReasonConfirmationPending, "confirmation"
 		d.Hint = "the confirmation mail was sent; the person confirms, or asks again"
+	default:
+		a.claim = key
 	}
-	return d
+}
+
+// unclaim gives back the claims of confirmation mails that certainly did not arrive.
+func (s *session) unclaim(tx *transaction) {
+	ctx, cancel := context.WithTimeout(context.Background(), s.srv.opt.Limits.Lookup)
+	defer cancel()
+	for _, r := range tx.rcpts {
+		if r.claim == "" {
+			continue
+		}
+		if err := s.srv.opt.Ledger.Forget(ctx, r.claim); err != nil {
+			s.log.Warn("confirmation claim stays until it expires", "err", err)
+		}
+	}
 }
 
 func confirmationKey(id gate.ID, purpose string, requested time.Time) string {

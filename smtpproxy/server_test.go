@@ -32,6 +32,7 @@ type world struct {
 	blocks   *blockLog
 	clock    *clock
 	counted  *tallies
+	pools    []*upstream.Pool
 	drain    context.CancelFunc
 	done     chan error
 }
@@ -48,14 +49,7 @@ func start(tb testing.TB, changes ...build) *world {
 		counted: &tallies{n: map[string]int{}},
 	}
 	w.records = &faultyReader{Reader: w.store}
-	pool := upstream.New(upstream.Options{
-		Targets: []upstream.Target{{Address: up.Addr(), TLS: upstream.None}}, Hello: "gate.example",
-		Dial: 2 * time.Second, Reply: 2 * time.Second, Dot: 2 * time.Second,
-	})
-	if err := pool.Probe(tb.Context()); err != nil {
-		tb.Fatal(err)
-	}
-	opt := w.options(pool)
+	opt := w.options(w.pool())
 	for _, change := range changes {
 		change(w, &opt)
 	}
@@ -65,11 +59,25 @@ func start(tb testing.TB, changes ...build) *world {
 		tb.Fatal(err)
 	}
 	w.addr = srv.Addrs()[0].String()
-	w.serve(srv, pool)
+	w.serve(srv)
 	return w
 }
 
-func (w *world) serve(srv *smtpproxy.Server, pool *upstream.Pool) {
+// pool connects to the world's upstream and has asked what it can do.
+func (w *world) pool() *upstream.Pool {
+	w.tb.Helper()
+	p := upstream.New(upstream.Options{
+		Targets: []upstream.Target{{Address: w.upstream.Addr(), TLS: upstream.None}}, Hello: "gate.example",
+		Dial: 2 * time.Second, Reply: 2 * time.Second, Dot: 2 * time.Second,
+	})
+	if err := p.Probe(w.tb.Context()); err != nil {
+		w.tb.Fatal(err)
+	}
+	w.pools = append(w.pools, p)
+	return p
+}
+
+func (w *world) serve(srv *smtpproxy.Server) {
 	ctx, cancel := context.WithCancel(context.Background())
 	w.drain, w.done = cancel, make(chan error, 1)
 	go func() { w.done <- srv.Serve(ctx, 2*time.Second) }()
@@ -78,7 +86,9 @@ func (w *world) serve(srv *smtpproxy.Server, pool *upstream.Pool) {
 		if err := <-w.done; err != nil {
 			w.tb.Errorf("serve: %v", err)
 		}
-		_ = pool.Close()
+		for _, p := range w.pools {
+			_ = p.Close()
+		}
 		smtptest.Eventually(w.tb, "no upstream connection left", func() bool { return w.upstream.Open() == 0 })
 	})
 }

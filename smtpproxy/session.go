@@ -79,6 +79,7 @@ func (s *session) serve(base context.Context) {
 		}
 	}
 	_ = s.conn.Flush()
+	s.reset()
 }
 
 // next takes one command and reports whether the session goes on.
@@ -232,6 +233,9 @@ func (s *session) secure() bool {
 
 // reset ends the transaction.
 func (s *session) reset() {
+	if s.tx != nil && s.tx.stream.Kind == gate.KindConfirmation {
+		s.unclaim(s.tx)
+	}
 	s.tx = nil
 	s.busy.Store(false)
 }

@@ -16,10 +16,10 @@ import (
 
 // Backend is a store under test together with what only its test knows how to do to it.
 type Backend struct {
-	Store gate.Store            // never initialised
-	Again func() gate.Store     // opens another handle on the same data; the test closes it
-	Empty func()                // loses everything, as a FLUSHALL or a lost disk does
-	Pass  func(d time.Duration) // lets d pass for times to live; nil: d passes by itself
+	Store gate.Store             // never initialised
+	Again func() gate.Store      // opens another handle on the same data; the test closes it
+	Empty func()                 // loses everything, as a FLUSHALL or a lost disk does
+	Pass  func(d time.Duration)  // lets d pass for times to live; nil: d passes by itself
 	Stall func() (resume func()) // makes every call hang or fail; nil: nothing does that to this store
 }
 

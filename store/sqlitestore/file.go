@@ -1,0 +1,163 @@
+package sqlitestore
+
+import (
+	"context"
+	"database/sql"
+	_ "embed" // the schema
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"runtime"
+
+	_ "modernc.org/sqlite" // the driver
+
+	"github.com/consentgate/consentgate/gate"
+)
+
+// schema is the layout that this package reads and writes; PRAGMA user_version holds it.
+const schema = 1
+
+//go:embed schema.sql
+var schemaText string
+
+// What every connection is set to. busy_timeout is short: waiting longer is done in Go, where the context is heard.
+const (
+	readPragmas  = "_pragma=busy_timeout(100)&_pragma=query_only(1)"
+	writePragmas = "_pragma=busy_timeout(20)&_pragma=synchronous(FULL)&_txlock=immediate"
+)
+
+// file is the open database: many connections that read, one that writes.
+type file struct {
+	read, write *sql.DB
+	q           queries
+}
+
+// queries are the prepared statements of the frequent paths.
+type queries struct {
+	initialised, record                           *sql.Stmt // read
+	writable, stands, events, addEvent, setRecord *sql.Stmt // write
+}
+
+// openFile opens a file that stands and holds our schema.
+func openFile(path string) (*file, error) {
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil, gate.ErrUninitialised
+	}
+	f, err := connect(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.prepare(); err != nil {
+		return nil, errors.Join(err, f.close())
+	}
+	return f, nil
+}
+
+// connect makes the two pools; mode=rw keeps SQLite from creating a file.
+func connect(path string) (*file, error) {
+	read, err := sql.Open("sqlite", dataSource(path, readPragmas))
+	if err != nil {
+		return nil, err
+	}
+	write, err := sql.Open("sqlite", dataSource(path, writePragmas))
+	if err != nil {
+		return nil, errors.Join(err, read.Close())
+	}
+	readers := 2 * runtime.GOMAXPROCS(0)
+	read.SetMaxOpenConns(readers)
+	read.SetMaxIdleConns(readers)
+	write.SetMaxOpenConns(1)
+	return &file{read: read, write: write}, nil
+}
+
+func dataSource(path, pragmas string) string {
+	u := url.URL{Scheme: "file", Path: path, RawQuery: "mode=rw&" + pragmas}
+	return u.String()
+}
+
+func (f *file) close() error { return errors.Join(f.read.Close(), f.write.Close()) }
+
+// prepare checks the schema and prepares the statements.
+func (f *file) prepare() error {
+	var version int
+	if err := f.read.QueryRow("PRAGMA user_version").Scan(&version); err != nil {
+		return err
+	}
+	switch version {
+	case schema:
+	case 0:
+		return gate.ErrUninitialised
+	default:
+		return wrongSchema(version)
+	}
+	for _, p := range []struct {
+		db   *sql.DB
+		stmt **sql.Stmt
+		text string
+	}{
+		{f.read, &f.q.initialised, "SELECT count(*) FROM meta"},
+		{f.read, &f.q.record, "SELECT version, fields FROM records WHERE id = ?"},
+		{f.write, &f.q.writable, "SELECT count(*) FROM meta"},
+		{f.write, &f.q.stands, "SELECT version, sealed FROM records WHERE id = ?"},
+		{f.write, &f.q.events, "SELECT event FROM events WHERE recipient = ? ORDER BY version"},
+		{f.write, &f.q.addEvent, "INSERT INTO events (recipient, version, event) VALUES (?, ?, ?)"},
+		{f.write, &f.q.setRecord, "INSERT INTO records (id, version, fields, sealed) VALUES (?, ?, ?, ?) " +
+			"ON CONFLICT DO UPDATE SET version = excluded.version, fields = excluded.fields, sealed = excluded.sealed"},
+	} {
+		var err error
+		if *p.stmt, err = p.db.Prepare(p.text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func wrongSchema(got int) error {
+	return fmt.Errorf("the file has schema %d and this program reads schema %d: use the program that wrote it, "+
+		"or copy the store with one that knows both", got, schema)
+}
+
+// create makes an empty file a database of our schema, in one transaction, and writes who it is unless that stands.
+func create(ctx context.Context, path string, m gate.Meta) error {
+	made, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600) // SQLite gives its other files the same mode
+	if err != nil {
+		return err
+	}
+	made.Close()
+	f, err := connect(path)
+	if err != nil {
+		return err
+	}
+	defer f.close()
+	var version int
+	if err := f.write.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
+		return err
+	}
+	if version != 0 && version != schema {
+		return wrongSchema(version)
+	}
+	if err := retryBusy(ctx, func() error {
+		_, err := f.write.ExecContext(ctx, "PRAGMA journal_mode = WAL")
+		return err
+	}); err != nil {
+		return err
+	}
+	tx, err := begin(ctx, f.write)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	if _, err := tx.ExecContext(ctx, schemaText); err != nil {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", schema)); err != nil {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, "INSERT INTO meta (one, fingerprint, created) VALUES (1, ?, ?) ON CONFLICT DO NOTHING",
+		m.Fingerprint, m.Created.Unix()); err != nil {
+		return err
+	}
+	return tx.Commit()
+}

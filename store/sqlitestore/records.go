@@ -1,0 +1,273 @@
+package sqlitestore
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+
+	"github.com/consentgate/consentgate/gate"
+)
+
+// errDamaged says that a row does not hold what this package writes.
+var errDamaged = errors.New("a record or its history cannot be read")
+
+// Records implements [gate.Reader]. A lookup takes microseconds and never waits for a writer.
+func (s *Store) Records(ctx context.Context, ids []gate.ID) []gate.Lookup {
+	out := make([]gate.Lookup, len(ids))
+	f, err := s.opened(ctx)
+	unknown := false
+	for i, id := range ids {
+		if err == nil {
+			err = s.unavailable(ctx.Err())
+		}
+		if err != nil {
+			out[i].Err = err
+			continue
+		}
+		out[i].Record, out[i].Err = f.record(id)
+		out[i].Err = s.unavailable(out[i].Err)
+		unknown = unknown || out[i].Record.Version == 0
+	}
+	if unknown && err == nil {
+		s.unlessEmptied(f, out)
+	}
+	return out
+}
+
+// unlessEmptied makes "unknown" an outage where the store does not say that it is one.
+func (s *Store) unlessEmptied(f *file, out []gate.Lookup) {
+	err := f.check(f.q.initialised)
+	if err == nil {
+		return
+	}
+	for i := range out {
+		if out[i].Record.Version == 0 && out[i].Err == nil {
+			out[i].Err = s.unavailable(err)
+		}
+	}
+}
+
+// record reads one record; the zero Record where none stands.
+func (f *file) record(id gate.ID) (gate.Record, error) {
+	var version uint64
+	var fields sql.RawBytes
+	rows, err := f.q.record.Query(id[:])
+	if err != nil {
+		return gate.Record{}, err
+	}
+	defer rows.Close()
+	if !rows.Next() {
+		return gate.Record{}, rows.Err()
+	}
+	if err := rows.Scan(&version, &fields); err != nil {
+		return gate.Record{}, err
+	}
+	return readRecord(version, fields)
+}
+
+func readRecord(version uint64, fields []byte) (gate.Record, error) {
+	var r gate.Record
+	var pairs [][2]string
+	if err := json.Unmarshal(fields, &pairs); err != nil {
+		return gate.Record{}, fmt.Errorf("%w: %w", errDamaged, err)
+	}
+	for _, p := range pairs {
+		if err := r.SetField(p[0], p[1]); err != nil {
+			return gate.Record{}, err
+		}
+	}
+	r.Version = version
+	return r, nil
+}
+
+// Apply implements [gate.Applier]. Callers at the same time share a transaction and its fsync.
+func (s *Store) Apply(ctx context.Context, changes []gate.Change) []gate.Applied {
+	if len(changes) == 0 {
+		return nil
+	}
+	applied := make([]gate.Applied, len(changes))
+	done, err := s.write(ctx, len(changes), func(f *file, tx *sql.Tx, i int) error {
+		a, err := f.apply(tx, changes[i])
+		if errors.Is(err, errDamaged) {
+			a, err = gate.Applied{Err: s.unavailable(err)}, nil // concerns nobody else in this transaction
+		}
+		applied[i] = a
+		return err
+	})
+	if err == nil {
+		return applied
+	}
+	out := make([]gate.Applied, len(changes)) // a batch may still write to applied
+	copy(out, applied[:done])
+	for i := range out[done:] {
+		out[done+i].Err = err
+	}
+	return out
+}
+
+// apply is one change inside a transaction.
+func (f *file) apply(tx *sql.Tx, c gate.Change) (gate.Applied, error) {
+	var version uint64
+	var sealed string
+	err := tx.Stmt(f.q.stands).QueryRow(c.ID[:]).Scan(&version, &sealed)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return gate.Applied{}, err
+	}
+	var history []gate.Event
+	if version > 0 {
+		if history, err = readEvents(tx.Stmt(f.q.events), c.ID); err != nil {
+			return gate.Applied{}, err
+		}
+	}
+	event, record, dup := gate.Extend(history, c)
+	if dup {
+		record.Version = version
+		return gate.Applied{Record: record, Duplicate: true}, nil
+	}
+	record.Version = version + 1
+	if sealed == "" {
+		sealed = c.Sealed
+	}
+	return gate.Applied{Record: record}, f.put(tx, c.ID, record, sealed, event)
+}
+
+// put writes the new record and appends its event.
+func (f *file) put(tx *sql.Tx, id gate.ID, r gate.Record, sealed string, e gate.Event) error {
+	event, err := json.Marshal(e)
+	if err != nil {
+		return err
+	}
+	fields, err := json.Marshal(r.Fields())
+	if err != nil {
+		return err
+	}
+	if _, err := tx.Stmt(f.q.addEvent).Exec(id[:], r.Version, string(event)); err != nil {
+		return err
+	}
+	_, err = tx.Stmt(f.q.setRecord).Exec(id[:], r.Version, string(fields), sealed)
+	return err
+}
+
+// readEvents reads a history in the order it was applied.
+func readEvents(stmt *sql.Stmt, id gate.ID) (events []gate.Event, err error) {
+	rows, err := stmt.Query(id[:])
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var text sql.RawBytes
+		var e gate.Event
+		if err := rows.Scan(&text); err != nil {
+			return nil, err
+		}
+		if err := json.Unmarshal(text, &e); err != nil {
+			return nil, fmt.Errorf("%w: event %d: %w", errDamaged, len(events), err)
+		}
+		events = append(events, e)
+	}
+	return events, rows.Err()
+}
+
+// Person implements [gate.Historian].
+func (s *Store) Person(ctx context.Context, id gate.ID) (gate.Person, error) {
+	f, err := s.opened(ctx)
+	if err != nil {
+		return gate.Person{}, err
+	}
+	p, err := f.person(ctx, id)
+	return p, s.unavailable(err)
+}
+
+// person reads record and history as of one moment.
+func (f *file) person(ctx context.Context, id gate.ID) (gate.Person, error) {
+	p := gate.Person{ID: id}
+	tx, err := f.read.BeginTx(ctx, nil)
+	if err != nil {
+		return p, err
+	}
+	defer tx.Rollback()
+	if err := f.check(tx.Stmt(f.q.initialised)); err != nil {
+		return p, err
+	}
+	var version uint64
+	var fields []byte
+	err = tx.QueryRow("SELECT version, fields, sealed FROM records WHERE id = ?", id[:]).Scan(&version, &fields, &p.Sealed)
+	if errors.Is(err, sql.ErrNoRows) {
+		return p, nil
+	}
+	if err != nil {
+		return p, err
+	}
+	if p.Record, err = readRecord(version, fields); err != nil {
+		return p, err
+	}
+	events, err := tx.Prepare("SELECT event FROM events WHERE recipient = ? ORDER BY version")
+	if err != nil {
+		return p, err
+	}
+	defer events.Close()
+	p.Events, err = readEvents(events, id)
+	return p, err
+}
+
+// scanPage is how many recipients a scan finds at a time; it holds no transaction while its caller works.
+const scanPage = 500
+
+// Persons implements [gate.Scanner].
+func (s *Store) Persons(ctx context.Context) iter.Seq2[gate.Person, error] {
+	return func(yield func(gate.Person, error) bool) {
+		var after []byte
+		for {
+			ids, err := s.idsAfter(ctx, after)
+			if err != nil {
+				yield(gate.Person{}, err)
+				return
+			}
+			for _, id := range ids {
+				p, err := s.Person(ctx, id)
+				if err == nil && p.Record.Version == 0 {
+					continue // gone since
+				}
+				if !yield(p, err) || err != nil {
+					return
+				}
+				after = id[:]
+			}
+			if len(ids) < scanPage {
+				return
+			}
+		}
+	}
+}
+
+// idsAfter returns the next ids in order; nil starts.
+func (s *Store) idsAfter(ctx context.Context, after []byte) ([]gate.ID, error) {
+	f, err := s.opened(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.check(f.q.initialised); err != nil {
+		return nil, s.unavailable(err)
+	}
+	if after == nil {
+		after = []byte{} // sorts before every id
+	}
+	rows, err := f.read.QueryContext(ctx, "SELECT id FROM records WHERE id > ? ORDER BY id LIMIT ?", after, scanPage)
+	if err != nil {
+		return nil, s.unavailable(err)
+	}
+	defer rows.Close()
+	var ids []gate.ID
+	for rows.Next() {
+		var raw sql.RawBytes
+		if err := rows.Scan(&raw); err != nil {
+			return nil, s.unavailable(err)
+		}
+		ids = append(ids, gate.ID(raw))
+	}
+	return ids, s.unavailable(rows.Err())
+}

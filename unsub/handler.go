@@ -256,8 +256,7 @@ func bodyFields(r *http.Request) (url.Values, error) {
 
 // refuse answers a POST that says nothing we know.
 func refuse(w http.ResponseWriter, err error) {
-	var large *http.MaxBytesError
-	if errors.As(err, &large) {
+	if _, large := errors.AsType[*http.MaxBytesError](err); large {
 		http.Error(w, "The body is too large for an unsubscribe request.", http.StatusRequestEntityTooLarge)
 		return
 	}

@@ -21,12 +21,21 @@ func TestHeaderHasWhatTheStreamAsksFor(t *testing.T) {
 		asks              []string
 		want              string
 	}{
-		{"https: one line and the post line", "https://u.example.com/", "", []string{"https"}, `List-Unsubscribe: ` + web + `\r\n` + post},
+		{
+			"https: one line and the post line", "https://u.example.com/", "",
+			[]string{"https"},
+			`List-Unsubscribe: ` + web + `\r\n` + post,
+		},
 		{
 			"https and mailto: the mailto folded, behind", "https://u.example.com", "in.example.com",
-			[]string{"mailto", "https"}, `List-Unsubscribe: ` + web + `,\r\n ` + mail + `\r\n` + post,
+			[]string{"mailto", "https"},
+			`List-Unsubscribe: ` + web + `,\r\n ` + mail + `\r\n` + post,
 		},
-		{"mailto alone promises no post", "https://u.example.com", "in.example.com", []string{"mailto"}, `List-Unsubscribe: ` + mail + `\r\n`},
+		{
+			"mailto alone promises no post", "https://u.example.com", "in.example.com",
+			[]string{"mailto"},
+			`List-Unsubscribe: ` + mail + `\r\n`,
+		},
 		{"nothing asked, nothing written", "https://u.example.com", "in.example.com", nil, ``},
 		{"nowhere to lead, nothing written", "", "", []string{"https", "mailto"}, ``},
 	} {

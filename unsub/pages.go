@@ -25,15 +25,15 @@ type view struct {
 
 // pages writes the pages in the language that the browser asks for.
 type pages struct {
-	page     *template.Template
-	matcher  language.Matcher
-	catalogs []catalog // in the order of the matcher's languages; the first is the fallback
+	page    *template.Template
+	matcher language.Matcher
+	locales []locale // in the order of the matcher's languages; the first is the fallback
 }
 
 func newPages() *pages {
-	p := &pages{page: template.Must(template.New("page").Parse(pageHTML)), catalogs: []catalog{english(), french()}}
-	tags := make([]language.Tag, len(p.catalogs))
-	for i, c := range p.catalogs {
+	p := &pages{page: template.Must(template.New("page").Parse(pageHTML)), locales: []locale{english(), french()}}
+	tags := make([]language.Tag, len(p.locales))
+	for i, c := range p.locales {
 		tags[i] = language.Make(c.Lang)
 	}
 	p.matcher = language.NewMatcher(tags)
@@ -43,13 +43,13 @@ func newPages() *pages {
 // write answers with the page of v.
 func (p *pages) write(w http.ResponseWriter, r *http.Request, status int, v view) {
 	_, i := language.MatchStrings(p.matcher, r.Header.Get("Accept-Language"))
-	c := p.catalogs[i]
+	c := p.locales[i]
 	if v.Everything {
 		v.Stream = c.Everything
 	}
 	var b bytes.Buffer
 	err := p.page.Execute(&b, struct {
-		catalog
+		locale
 		view
 		Is  text
 		Ask bool

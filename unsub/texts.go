@@ -1,6 +1,6 @@
 package unsub
 
-// textID names a page's text. The set is closed: every catalog has all of them.
+// textID names a page's text. The set is closed: every locale has all of them.
 type textID int
 
 // The texts.
@@ -15,15 +15,15 @@ const (
 // text is what a page says.
 type text struct{ Title, Lead string }
 
-// catalog is the texts of one language.
-type catalog struct {
+// locale is the texts of one language.
+type locale struct {
 	Lang                                                    string
 	AddressLabel, StreamLabel, Everything, Button, Footnote string
 	texts                                                   map[textID]text
 }
 
-func english() catalog {
-	return catalog{
+func english() locale {
+	return locale{
 		Lang:         "en",
 		AddressLabel: "Address",
 		StreamLabel:  "Mail",
@@ -40,8 +40,8 @@ func english() catalog {
 	}
 }
 
-func french() catalog {
-	return catalog{
+func french() locale {
+	return locale{
 		Lang:         "fr",
 		AddressLabel: "Adresse",
 		StreamLabel:  "Envoi",

@@ -118,7 +118,8 @@ func TestTextsThatAreNoTokenAreBad(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if tok, err := tokens.Parse(text); err != unsub.ErrBadToken || tok != (unsub.Token{}) { //nolint:errorlint // bare: no detail
+			tok, err := tokens.Parse(text)
+			if err != unsub.ErrBadToken || tok != (unsub.Token{}) { //nolint:errorlint // bare: no detail
 				t.Errorf("Parse(%q) = %+v, %v, want the bare ErrBadToken", text, tok, err)
 			}
 		})

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/consentgate/consentgate/gate"
@@ -212,16 +213,21 @@ func TestWithdrawalFromEverythingIsPendingForEveryPurpose(t *testing.T) {
 
 func TestWithdrawalWaitsForAStoreThatHangsOnlySoLong(t *testing.T) {
 	t.Parallel()
-	s := gatetest.NewStore()
-	w := newWorld(t, s, t.TempDir())
-	s.Freeze()
-	defer s.Thaw()
-	gone, cancel := context.WithCancel(t.Context())
-	cancel() // whoever hangs up has said no all the same
-	r, err := w.withdrawals.Withdraw(gone, unsub.Withdrawal{ID: gate.ID{1}, Purpose: "newsletter"})
-	if err != nil || r != unsub.Accepted {
-		t.Errorf("Withdraw = %v, %v, want Accepted", r, err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		s := gatetest.NewStore()
+		w := newWorld(t, s, t.TempDir())
+		s.Freeze()
+		gone, cancel := context.WithCancel(t.Context())
+		cancel() // whoever hangs up has said no all the same
+		start := time.Now()
+		r, err := w.withdrawals.Withdraw(gone, unsub.Withdrawal{ID: gate.ID{1}, Purpose: "newsletter"})
+		if err != nil || r != unsub.Accepted {
+			t.Errorf("Withdraw = %v, %v, want Accepted", r, err)
+		}
+		if took := time.Since(start); took > 3*time.Second {
+			t.Errorf("answered after %v", took)
+		}
+	})
 }
 
 func TestWithdrawalSurvivesAKillBetweenJournalAndStore(t *testing.T) {
@@ -374,7 +380,7 @@ func BenchmarkPendingWhileNothingIs(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer j.Close() //nolint:errcheck // a benchmark
+	defer j.Close()
 	w, err := unsub.NewWithdrawals(unsub.WithdrawalsOptions{Journal: j, Store: gatetest.NewStore()})
 	if err != nil {
 		b.Fatal(err)

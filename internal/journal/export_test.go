@@ -12,11 +12,11 @@ type Faults struct {
 // Inject returns o with a disk that fails as f says.
 func Inject(o Options, f *Faults) Options {
 	o.open = func(name string) (file, error) {
-		real, err := openSegment(name)
+		disk, err := openSegment(name)
 		if err != nil {
 			return nil, err
 		}
-		return faulty{file: real, f: f}, nil
+		return faulty{file: disk, f: f}, nil
 	}
 	return o
 }

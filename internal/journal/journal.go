@@ -69,8 +69,6 @@ type Journal struct {
 	dir  string
 	lock *os.File
 
-	life context.Context // ends with Close, and a running Ship with it
-	stop context.CancelFunc
 	more chan struct{} // holds a token where records came after the last look
 
 	shipping sync.Mutex // held by Ship
@@ -88,6 +86,8 @@ type Journal struct {
 	at       cursor        // everything before it is delivered
 	moved    chan struct{} // closed when at moves
 	damage   []Damage
+	stop     context.CancelFunc // ends the Ship that runs; nil: none does
+	closing  bool               // no Ship may begin
 	closed   bool
 }
 
@@ -125,9 +125,7 @@ func Open(dir string, o Options) (*Journal, error) {
 		o: o.withDefaults(), dir: dir, lock: lock,
 		more: make(chan struct{}, 1), batch: newBatch(), moved: make(chan struct{}), commit: make(turnstile, 1),
 	}
-	j.life, j.stop = context.WithCancel(context.Background())
 	if err := j.load(); err != nil {
-		j.stop()
 		return nil, errors.Join(fmt.Errorf("journal %s: %w", dir, err), lock.Close())
 	}
 	return j, nil
@@ -252,7 +250,7 @@ func (j *Journal) Damage() []Damage {
 // Close ends a running Ship, waits for appends under way, fsyncs and gives the directory free. What is not shipped is
 // there at the next Open.
 func (j *Journal) Close() error {
-	j.stop()
+	j.stopShipping()
 	j.shipping.Lock()
 	defer j.shipping.Unlock()
 	j.commit.enter()
@@ -264,6 +262,15 @@ func (j *Journal) Close() error {
 	}
 	j.closed = true
 	return errors.Join(j.retire(), j.saved.close(), j.lock.Close())
+}
+
+func (j *Journal) stopShipping() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.closing = true
+	if j.stop != nil {
+		j.stop()
+	}
 }
 
 // retire fsyncs and closes the segment being written and finishes its batch. commit and mu are held.

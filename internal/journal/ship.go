@@ -26,13 +26,24 @@ func (j *Journal) Ship(ctx context.Context, deliver func(ctx context.Context, ba
 	defer j.shipping.Unlock()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer context.AfterFunc(j.life, cancel)()
+	if !j.stoppable(cancel) {
+		return nil
+	}
+	defer j.stoppable(nil)
 	for ctx.Err() == nil {
 		if err := j.shipBatch(ctx, deliver); err != nil {
 			break
 		}
 	}
 	return j.save(j.place())
+}
+
+// stoppable has Close call stop; false where Close was called already.
+func (j *Journal) stoppable(stop context.CancelFunc) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.stop = stop
+	return !j.closing
 }
 
 // shipBatch delivers what stands at the cursor, or waits for something to stand there. Its only error is ctx's.

@@ -96,7 +96,7 @@ func read(name string, others fs.FileMode) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", ErrBadKey, err)
 	}
-	defer f.Close() //nolint:errcheck // only read
+	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", ErrBadKey, err)
@@ -168,7 +168,7 @@ func place(name, text string, put func(from, to string) error) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name()) //nolint:errcheck // gone where put renamed it
+	defer os.Remove(f.Name()) // gone already where put renamed it
 	_, err = f.WriteString(text)
 	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err

@@ -1,6 +1,7 @@
 package wire_test
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -51,7 +52,7 @@ func BenchmarkContent(b *testing.B) {
 			b.SetBytes(int64(len(data)))
 			b.ReportAllocs()
 			for b.Loop() {
-				if err := readMessage(c); err != io.EOF {
+				if err := readMessage(c); !errors.Is(err, io.EOF) {
 					b.Fatal(err)
 				}
 			}

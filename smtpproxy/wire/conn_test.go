@@ -128,7 +128,7 @@ func TestCommandsAreReadAsTheyAreCut(t *testing.T) {
 	}
 	for name, pieces := range map[string][]string{"at once": {in}, "byte by byte": bytewise(in)} {
 		got, err := commands(newTape(pieces...).conn(wire.Options{}))
-		if diff := cmp.Diff(want, got); diff != "" || err != io.EOF {
+		if diff := cmp.Diff(want, got); diff != "" || !errors.Is(err, io.EOF) {
 			t.Errorf("%s: %v\n%s", name, err, diff)
 		}
 	}
@@ -158,7 +158,7 @@ func TestLinesOutsideTheGrammarGetAReplyAndTheNextIsRead(t *testing.T) {
 	} {
 		for _, pieces := range [][]string{{tc.line, "QUIT\r\n"}, {tc.line + "QUIT\r\n"}, bytewise(tc.line + "QUIT\r\n")} {
 			got, err := commands(newTape(pieces...).conn(wire.Options{}))
-			if diff := cmp.Diff([]string{tc.want, "QUIT"}, got); diff != "" || err != io.EOF {
+			if diff := cmp.Diff([]string{tc.want, "QUIT"}, got); diff != "" || !errors.Is(err, io.EOF) {
 				t.Errorf("%s in %d pieces: %v\n%s", name, len(pieces), err, diff)
 			}
 		}
@@ -168,7 +168,7 @@ func TestLinesOutsideTheGrammarGetAReplyAndTheNextIsRead(t *testing.T) {
 func TestLinesMayEndWithBareLFWhereConfigured(t *testing.T) {
 	t.Parallel()
 	got, err := commands(newTape("NOOP\nQUIT\r\n").conn(wire.Options{BareLines: wire.Normalise}))
-	if diff := cmp.Diff([]string{"NOOP", "QUIT"}, got); diff != "" || err != io.EOF {
+	if diff := cmp.Diff([]string{"NOOP", "QUIT"}, got); diff != "" || !errors.Is(err, io.EOF) {
 		t.Errorf("%v\n%s", err, diff)
 	}
 }
@@ -189,10 +189,10 @@ func TestEndlessLineEndsTheConnection(t *testing.T) {
 
 func TestEndOfInputBetweenCommandsIsNoErrorOfTheClient(t *testing.T) {
 	t.Parallel()
-	if _, err := newTape().conn(wire.Options{}).Next(); err != io.EOF {
+	if _, err := newTape().conn(wire.Options{}).Next(); !errors.Is(err, io.EOF) {
 		t.Errorf("between commands: %v, want io.EOF", err)
 	}
-	if _, err := newTape("QUI").conn(wire.Options{}).Next(); err != io.ErrUnexpectedEOF {
+	if _, err := newTape("QUI").conn(wire.Options{}).Next(); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("inside a command: %v, want io.ErrUnexpectedEOF", err)
 	}
 }

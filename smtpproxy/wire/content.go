@@ -54,9 +54,11 @@ func (t *Content) Next() ([]byte, error) {
 // Drain reads the rest of the message and drops it. Its errors are those of Next, except io.EOF.
 func (t *Content) Drain() error {
 	for {
-		if _, err := t.Next(); err == io.EOF {
+		_, err := t.Next()
+		switch {
+		case errors.Is(err, io.EOF):
 			return nil
-		} else if err != nil {
+		case err != nil:
 			return err
 		}
 	}
@@ -127,7 +129,7 @@ func (t *Content) fill() {
 	c := t.c
 	start, before := c.o.Now(), len(c.in.unread())
 	if err := c.read(start.Add(t.left), false); err != nil {
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			err = io.ErrUnexpectedEOF
 		}
 		t.breakOff(err)

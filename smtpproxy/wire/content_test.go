@@ -59,7 +59,7 @@ func TestEndOfData(t *testing.T) {
 			switch {
 			case tc.text == bare && !errors.Is(err, wire.ErrBareLine):
 				t.Errorf("%s: %v, want ErrBareLine", name, err)
-			case tc.text != bare && (text != tc.text || err != io.EOF):
+			case tc.text != bare && (text != tc.text || !errors.Is(err, io.EOF)):
 				t.Errorf("%s: %q, %v, want %q", name, text, err, tc.text)
 			}
 			if cmd, err := c.Next(); cmd.Verb != wire.QUIT {
@@ -87,7 +87,7 @@ func TestBareLinesNormalised(t *testing.T) {
 	for name, tc := range tests {
 		for _, pieces := range [][]string{{tc.sent + "QUIT\r\n"}, bytewise(tc.sent + "QUIT\r\n")} {
 			c := newTape(pieces...).conn(wire.Options{BareLines: wire.Normalise})
-			if text, err := receive(c); text != tc.text || err != io.EOF {
+			if text, err := receive(c); text != tc.text || !errors.Is(err, io.EOF) {
 				t.Errorf("%s in %d pieces: %q, %v, want %q", name, len(pieces), text, err, tc.text)
 			}
 			if cmd, err := c.Next(); cmd.Verb != wire.QUIT {
@@ -104,7 +104,7 @@ func TestEndOfDataAtEveryBufferBoundary(t *testing.T) {
 	for shift := -12; shift <= 12; shift++ {
 		text := strings.Repeat("x", buffer+shift) + "\r\n..\r\n.y\r\n"
 		c := newTape(text + ".\r\nQUIT\r\n").conn(wire.Options{})
-		if got, err := receive(c); got != text || err != io.EOF {
+		if got, err := receive(c); got != text || !errors.Is(err, io.EOF) {
 			t.Errorf("shift %d: %d octets, %v", shift, len(got), err)
 		}
 		if cmd, err := c.Next(); cmd.Verb != wire.QUIT {
@@ -173,7 +173,7 @@ func TestLastErrorComesAgain(t *testing.T) {
 	if err := content.Drain(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := content.Next(); err != io.EOF {
+	if _, err := content.Next(); !errors.Is(err, io.EOF) {
 		t.Errorf("Next = %v, want io.EOF", err)
 	}
 }
@@ -183,7 +183,7 @@ func TestSlowButSteadyClientIsHeard(t *testing.T) {
 	lines := strings.SplitAfter(body(20<<10), "\n")
 	tp := newTape(append(lines, ".\r\n")...)
 	tp.pace = time.Second // 70 octets a second, for 5 minutes
-	if _, err := receive(tp.conn(wire.Options{MinRate: 50, Progress: time.Minute})); err != io.EOF {
+	if _, err := receive(tp.conn(wire.Options{MinRate: 50, Progress: time.Minute})); !errors.Is(err, io.EOF) {
 		t.Error(err)
 	}
 }
@@ -206,7 +206,7 @@ func TestMinimumRateCanBeOff(t *testing.T) {
 	t.Parallel()
 	tp := newTape(bytewise(body(500) + ".\r\n")...)
 	tp.pace = time.Second
-	if _, err := receive(tp.conn(wire.Options{MinRate: -1, Progress: 2 * time.Second})); err != io.EOF {
+	if _, err := receive(tp.conn(wire.Options{MinRate: -1, Progress: 2 * time.Second})); !errors.Is(err, io.EOF) {
 		t.Error(err)
 	}
 }
@@ -217,7 +217,7 @@ func TestTimeSpentUpstreamIsNotTheClients(t *testing.T) {
 	content := tp.conn(wire.Options{Progress: time.Minute}).Content()
 	for {
 		_, err := content.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return
 		}
 		if err != nil {
@@ -241,7 +241,7 @@ func TestIdleSessionsAreSmall(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.Reply(&smtp.SMTPError{Code: 354, Message: "Go ahead"})
-		if err := readMessage(c); err != io.EOF {
+		if err := readMessage(c); !errors.Is(err, io.EOF) {
 			t.Fatal(err)
 		}
 		conns[i] = c

@@ -96,7 +96,7 @@ func TestDotCRKeepsBytes(t *testing.T) {
 func TestLongLinesOfAMessagePass(t *testing.T) {
 	t.Parallel()
 	text := strings.Repeat("x", 300<<10) + "\r\n"
-	if got, err := receive(newTape(text + ".\r\n").conn(wire.Options{})); got != text || err != io.EOF {
+	if got, err := receive(newTape(text + ".\r\n").conn(wire.Options{})); got != text || !errors.Is(err, io.EOF) {
 		t.Errorf("%d octets, %v", len(got), err)
 	}
 }
@@ -147,7 +147,7 @@ func TestPipelinedCommandsBehindTheEndOfDataAreKept(t *testing.T) {
 	if err := c.Content().Drain(); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := commands(c); len(got) != 1000 || err != io.EOF {
+	if got, err := commands(c); len(got) != 1000 || !errors.Is(err, io.EOF) {
 		t.Errorf("%d commands, %v", len(got), err)
 	}
 }
@@ -161,7 +161,7 @@ func TestSlicesAreValidUntilTheNextCall(t *testing.T) {
 	at := 0
 	for {
 		chunk, err := content.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {

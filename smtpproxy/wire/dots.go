@@ -18,4 +18,9 @@ func Unstuff(wire []byte) []byte {
 }
 
 // unstuffLine does so for the first line only, without copying.
-func unstuffLine(line []byte) []byte { return bytes.TrimPrefix(line, []byte(".")) }
+func unstuffLine(line []byte) []byte {
+	if len(line) > 0 && line[0] == '.' {
+		return line[1:]
+	}
+	return line
+}

@@ -79,7 +79,7 @@ func FuzzDataReader(f *testing.F) {
 				}
 			case strays(want):
 				checkTidy(t, in, got, tidy(want), err)
-			case got != want || err != io.EOF:
+			case got != want || !errors.Is(err, io.EOF):
 				t.Fatalf("%q: %q, %v, want %q", in, got, err, want)
 			}
 			if next := nextLine(c); next != firstLine(rest, policy) {
@@ -95,7 +95,7 @@ func checkTidy(t *testing.T, in, got, want string, err error) {
 	if end := strings.Index("\r\n"+got, "\r\n.\r\n"); end >= 0 || strays(got) {
 		t.Fatalf("%q becomes %q: an end of data or a stray", in, got)
 	}
-	if said := string(wire.Unstuff([]byte(got))); said != want || err != io.EOF {
+	if said := string(wire.Unstuff([]byte(got))); said != want || !errors.Is(err, io.EOF) {
 		t.Fatalf("%q: %q, %v, want %q", in, said, err, want)
 	}
 }

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -20,7 +21,7 @@ func ReadHeader(c *Content, buf []byte, l Limits) (Header, error) {
 	check := headerCheck{limits: l.withDefaults()}
 	for buf = buf[:0]; ; {
 		chunk, err := c.peek()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return check.header(buf)
 		}
 		if err != nil {
@@ -197,7 +198,11 @@ func fieldName(line []byte) []byte {
 	for n < len(line) && isFtext(line[n]) {
 		n++
 	}
-	if !bytes.HasPrefix(bytes.TrimLeft(line[n:], " \t"), []byte(":")) {
+	end := n
+	for end < len(line) && (line[end] == ' ' || line[end] == '\t') {
+		end++
+	}
+	if end == len(line) || line[end] != ':' {
 		return nil
 	}
 	return line[:n]

@@ -26,7 +26,7 @@ func readHeaderFrom(tp *tape, l wire.Limits) (h wire.Header, rest string, err er
 	var b bytes.Buffer
 	for {
 		chunk, err := content.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return h, b.String(), nil
 		}
 		if err != nil {

@@ -21,7 +21,7 @@ const dropFactor = 10
 // ErrBroken where a message was not read to its end. ErrInterrupted only tells of Interrupt.
 func (c *Conn) Next() (Command, error) {
 	line, err := c.line(func(line []byte) int {
-		if verbOf(line) == AUTH { // RFC 4954 section 4: the limit covers an initial response, too
+		if len(line) > c.o.Limits.Line && verbOf(line) == AUTH { // RFC 4954 section 4: the limit covers an initial response, too
 			return c.o.Limits.AuthLine
 		}
 		return c.o.Limits.Line
@@ -121,7 +121,7 @@ func (c *Conn) lineError(err error) error {
 	if errors.Is(err, ErrInterrupted) {
 		return err
 	}
-	if err == io.EOF && c.Buffered() {
+	if errors.Is(err, io.EOF) && c.Buffered() {
 		err = io.ErrUnexpectedEOF
 	}
 	c.broken = err

@@ -1,7 +1,10 @@
 package gate_test
 
 import (
+	"maps"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/consentgate/consentgate/gate"
 	"github.com/consentgate/consentgate/policies"
@@ -38,4 +41,138 @@ func policy(t testing.TB, enabled ...string) *gate.Policy {
 		t.Fatal(err)
 	}
 	return p
+}
+
+func TestNewPolicyRefuses(t *testing.T) {
+	t.Parallel()
+	broken := usPack()
+	broken.Model, broken.Version, broken.Jurisdiction = "maybe", "", "usa"
+	broken.B2C = maps.Clone(broken.B2C)
+	broken.B2C[gate.StateWithdrawn] = gate.Cell{Permit: true, Citation: "none"}
+	broken.B2C[gate.StateSoft] = gate.Cell{}
+	delete(broken.B2C, gate.StateB2B)
+	for sentence, tc := range map[string]struct {
+		packs    []gate.Pack
+		enabled  []string
+		fallback string
+		want     []string
+	}{
+		"a jurisdiction without a pack": {packs(t), []string{"EU", "XX"}, "EU", []string{`jurisdiction "XX" has no pack; there are DE, EU, FR, US`}},
+		"a default that is not enabled": {packs(t), []string{"EU"}, "FR", []string{`default_jurisdiction "FR" is not enabled`}},
+		"nothing enabled":               {packs(t), nil, "EU", []string{`default_jurisdiction "EU" is not enabled`}},
+		"an opt-out default":            {packs(t), []string{"EU", "US"}, "US", []string{`default_jurisdiction "US" is an opt-out pack`}},
+		"two packs of one jurisdiction": {append(packs(t), usPack()), []string{"EU"}, "EU", []string{"pack US: there are two"}},
+		"a broken pack, each of its faults": {append(packs(t), broken), []string{"EU"}, "EU", []string{
+			"pack usa: jurisdiction:", "pack usa: version: missing", `pack usa: model: "maybe"`,
+			"pack usa: states.withdrawn.b2c: must be blocked with withdrawn", "pack usa: states.soft.b2c: without a citation",
+			"pack usa: states.b2b.b2c: missing",
+		}},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			t.Parallel()
+			_, err := gate.NewPolicy(tc.packs, tc.enabled, tc.fallback)
+			if err == nil {
+				t.Fatal("accepted")
+			}
+			for _, want := range tc.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("error:\n%v\nholds no %q", err, want)
+				}
+			}
+		})
+	}
+}
+
+func TestAPackMayAskForEvidence(t *testing.T) {
+	t.Parallel()
+	list := packs(t)
+	for i := range list {
+		list[i].Evidence = list[i].Jurisdiction == "FR"
+	}
+	p, err := gate.NewPolicy(list, []string{"EU", "FR"}, "EU")
+	if err != nil {
+		t.Fatal(err)
+	}
+	check(t, p, []row{
+		{sentence: "its own records need it", history: "1 granted active FR", want: "block evidence_incomplete evidence FR"},
+		{sentence: "others do not", history: "1 granted active EU", want: "permit permit EU"},
+		{sentence: "those of places not enabled do", history: "1 granted active IT", want: "block evidence_incomplete evidence FR"},
+	})
+}
+
+func TestAPackMayTighten(t *testing.T) {
+	t.Parallel()
+	list := packs(t)
+	for i := range list {
+		if list[i].Jurisdiction == "EU" {
+			soft := gate.Cell{Reason: gate.ReasonEvidenceIncomplete, Citation: "house rule 7"}
+			list[i].B2C[gate.StateSoft] = soft
+			list[i].B2C[gate.StatePassiveConfirmed] = gate.Cell{Reason: gate.ReasonNoConsent, Citation: "house rule 8"}
+		}
+	}
+	p, err := gate.NewPolicy(list, []string{"EU"}, "EU")
+	if err != nil {
+		t.Fatal(err)
+	}
+	check(t, p, []row{
+		{sentence: "with a reason of its own", history: "1 granted soft", want: "block evidence_incomplete pack EU", hint: "method soft"},
+		{sentence: "also where the mailbox confirmed", history: "1 granted passive; 2 confirmed mailbox", want: "block no_consent pack EU"},
+	})
+}
+
+func TestPolicyVersionNamesPacksAndHowTheyAreEnabled(t *testing.T) {
+	t.Parallel()
+	one := policy(t, "EU", "FR").Version()
+	if len(one) != 12 || policy(t, "EU", "FR").Version() != one {
+		t.Errorf("version %q is not stable", one)
+	}
+	if reordered, err := gate.NewPolicy(packs(t), []string{"FR", "EU"}, "EU"); err != nil || reordered.Version() != one {
+		t.Errorf("the order of jurisdictions changes the version (%v)", err)
+	}
+	for name, other := range map[string]*gate.Policy{"another default": policy(t, "FR", "EU"), "another set": policy(t, "EU")} {
+		if other.Version() == one {
+			t.Errorf("%s has the same version", name)
+		}
+	}
+}
+
+func TestCheckStream(t *testing.T) {
+	t.Parallel()
+	p := policy(t, "EU", "FR")
+	good := gate.Stream{Name: "news", Kind: gate.KindMarketing, Purpose: "newsletter", Jurisdiction: "FR", Match: []string{"*@example.com"}, OnBlock: gate.OnBlockDiscard}
+	if err := p.CheckStream(&good); err != nil {
+		t.Error(err)
+	}
+	for want, change := range map[string]func(*gate.Stream){
+		`kind "bulk" is unknown`:              func(s *gate.Stream) { s.Kind = "bulk" },
+		`purpose "" is no name`:               func(s *gate.Stream) { s.Purpose = "" },
+		`jurisdiction "DE" is not enabled`:    func(s *gate.Stream) { s.Jurisdiction = "DE" },
+		"on_block: discard is for marketing":  func(s *gate.Stream) { s.Kind = gate.KindService },
+		`stream news: sender pattern "a b@x"`: func(s *gate.Stream) { s.Match = []string{"a b@x"} },
+	} {
+		s := good
+		change(&s)
+		if err := p.CheckStream(&s); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want it to hold %q", err, want)
+		}
+	}
+	if err := p.CheckStream(&gate.Stream{Name: "receipts", Kind: gate.KindTransactional}); err != nil {
+		t.Errorf("a transactional stream needs no purpose: %v", err)
+	}
+}
+
+func TestParseAge(t *testing.T) {
+	t.Parallel()
+	start := time.Date(2024, 2, 29, 0, 0, 0, 0, time.UTC)
+	for text, want := range map[string]string{"3y": "2027-03-01", "6m": "2024-08-29", "30d": "2024-03-30"} {
+		age, err := gate.ParseAge(text)
+		if got := age.After(start).Format(time.DateOnly); err != nil || got != want {
+			t.Errorf("%s after %s is %s, %v; want %s", text, start, got, err, want)
+		}
+	}
+	for _, text := range []string{"", "y", "3", "3w", "-1y", "0d", "1000y", "3 y"} {
+		if _, err := gate.ParseAge(text); err == nil {
+			t.Errorf("%q was taken for a span of time", text)
+		}
+	}
 }

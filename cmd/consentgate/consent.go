@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/oklog/ulid/v2"
+	"github.com/spf13/cobra"
+
+	"github.com/consentgate/consentgate/gate"
+)
+
+func (p *program) consentCommand() *cobra.Command {
+	return p.group("consent", "record and show what people agreed to",
+		`Record and show consent. Records are the fold of events that are only ever added: nothing is
+overwritten, and a refusal is reopened by the person's own confirmation only.`,
+		p.grantCommand(), p.confirmCommand(), p.withdrawCommand(), p.showCommand(), p.historyCommand(), p.applyCommand())
+}
+
+// recorded is the JSON of a command that recorded one event.
+type recorded struct {
+	EventID     string         `json:"event_id"`
+	Recipient   string         `json:"recipient"`
+	RecipientID gate.ID        `json:"recipient_id"`
+	Type        gate.EventType `json:"type"`
+	Purpose     string         `json:"purpose"`
+	State       gate.State     `json:"state,omitempty"` // of the purpose, afterwards
+	Duplicate   bool           `json:"duplicate,omitempty"`
+}
+
+// record fills what every event of the command line has, applies it, and prints what became of it. live says that it
+// is an act of the person at this moment.
+func (p *program) record(ctx context.Context, e gate.Event, live bool) error {
+	if _, err := address(e.Recipient); err != nil {
+		return err
+	}
+	e.ID, e.Actor = ulid.Make().String(), actor()
+	if e.Time.IsZero() {
+		e.Time = p.now().UTC()
+	}
+	s, err := p.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	out := gate.Intake{Store: s, Keys: s.keys}.Apply(ctx, p.now(), []gate.Event{e}, live)[0]
+	if out.Err != nil {
+		return out.Err
+	}
+	r := recorded{
+		EventID: e.ID, Recipient: e.Recipient, RecipientID: out.ID, Type: e.Type, Purpose: e.Purpose,
+		Duplicate: out.Applied.Duplicate,
+	}
+	if e.Purpose != "" && e.Purpose != gate.AllPurposes {
+		r.State = out.Applied.Record.For(e.Purpose).State
+	}
+	return p.print(r, func(w io.Writer) {
+		_, _ = fmt.Fprintln(w, r.text())
+	})
+}
+
+func (r recorded) text() string {
+	text := fmt.Sprintf("%s: %s", r.Recipient, r.Type)
+	switch r.Purpose {
+	case "":
+	case gate.AllPurposes:
+		text += " for every marketing purpose"
+	default:
+		text += " for " + r.Purpose
+	}
+	if r.State != "" {
+		text += ", now " + string(r.State)
+	}
+	return text
+}

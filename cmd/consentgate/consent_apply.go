@@ -1,0 +1,231 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/consentgate/consentgate/gate"
+)
+
+const (
+	maxApply   = 64 << 20 // bytes of events in one go
+	applyBatch = 500      // events in one trip to the store
+	maxShown   = 100      // bad lines that are shown; the rest is counted
+)
+
+func (p *program) applyCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "apply FILE|-",
+		Short: "record events from JSON",
+		Long: `Record events from a file or standard input: one JSON object, or one object a line. All are checked
+first; where any is wrong, every wrong line is reported and none is recorded. Each event has its own
+id, so the same file may be applied again: an event counts once.`,
+		Example: `  consentgate consent apply events.ndjson
+  echo '{"id":"ev-1","recipient":"ann@example.com","purpose":"newsletter","type":"granted",
+  "method":"active","default_state":"unticked","time":"2026-11-01T10:00:00Z"}' | consentgate consent apply -`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return fmt.Errorf("%s needs one FILE, or - for standard input; got %d arguments", cmd.CommandPath(), len(args))
+			}
+			return nil
+		},
+		RunE: p.run(func(ctx context.Context, args []string) error { return p.apply(ctx, args[0]) }),
+	}
+}
+
+// applied is the JSON of consent apply.
+type applied struct {
+	Events     int `json:"events"`
+	Applied    int `json:"applied"`
+	Duplicates int `json:"duplicates"`
+	Failed     int `json:"failed"`
+}
+
+func (p *program) apply(ctx context.Context, path string) error {
+	text, err := p.readEvents(path)
+	if err != nil {
+		return err
+	}
+	events, bad := parseEvents(text)
+	s, err := p.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	bad = append(bad, s.invalid(ctx, p.now(), events)...)
+	if len(bad) > 0 {
+		return p.refuse(bad)
+	}
+	counts, err := s.applyAll(ctx, p.now(), events)
+	if perr := p.print(counts, func(w io.Writer) {
+		_, _ = fmt.Fprintf(w, "%d events: %d recorded, %d known already\n", counts.Events, counts.Applied, counts.Duplicates)
+	}); perr != nil {
+		return perr
+	}
+	if err != nil {
+		return fmt.Errorf("%d events are not recorded; apply the same file again: %w", counts.Failed, err)
+	}
+	return nil
+}
+
+func (p *program) readEvents(path string) ([]byte, error) {
+	in := p.in
+	if path != "-" {
+		f, err := os.Open(path)
+		if err != nil {
+			return nil, fmt.Errorf("events: %w", err)
+		}
+		defer f.Close() //nolint:errcheck // only read
+		in = f
+	}
+	text, err := io.ReadAll(io.LimitReader(in, maxApply+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("events: %w", err)
+	case len(text) > maxApply:
+		return nil, fmt.Errorf("events: more than %d MiB: split the file", maxApply>>20)
+	case len(bytes.TrimSpace(text)) == 0:
+		return nil, errors.New("events: nothing to read: want JSON objects, one a line")
+	}
+	return text, nil
+}
+
+// numbered is an event and the line it stands on.
+type numbered struct {
+	line  int
+	event gate.Event
+}
+
+// badLine is a line that cannot be recorded.
+type badLine struct {
+	line int
+	why  string
+}
+
+// parseEvents reads one object that may span lines, or an object a line.
+func parseEvents(text []byte) ([]numbered, []badLine) {
+	if e, err := parseEvent(text); err == nil {
+		return []numbered{{1, e}}, nil
+	}
+	var events []numbered
+	var bad []badLine
+	n := 0
+	for row := range bytes.Lines(text) {
+		n++
+		if row = bytes.TrimSpace(row); len(row) == 0 {
+			continue
+		}
+		e, err := parseEvent(row)
+		if err != nil {
+			bad = append(bad, badLine{n, jsonProblem(err)})
+			continue
+		}
+		events = append(events, numbered{n, e})
+	}
+	return events, bad
+}
+
+var errTrailing = errors.New("more than one value")
+
+func parseEvent(text []byte) (gate.Event, error) {
+	var e gate.Event
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&e); err != nil {
+		return e, err
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return e, errTrailing
+	}
+	return e, nil
+}
+
+// jsonProblem says what is wrong with a line, and in which field where that is known.
+func jsonProblem(err error) string {
+	var wrongType *json.UnmarshalTypeError
+	var wrongTime *time.ParseError
+	switch {
+	case errors.As(err, &wrongType) && wrongType.Field != "":
+		return fmt.Sprintf("%s: holds a %s; want %s", wrongType.Field, wrongType.Value, jsonType(wrongType))
+	case errors.As(err, &wrongTime):
+		return fmt.Sprintf("time: %s is no time; write it as 2026-11-01T10:00:00Z", wrongTime.Value)
+	case strings.HasPrefix(err.Error(), "json: unknown field "):
+		return strings.TrimPrefix(err.Error(), "json: unknown field ") + ": there is no such field; remove it, or see docs/consent.md"
+	case errors.Is(err, errTrailing):
+		return "more than one JSON object; put each on a line of its own"
+	}
+	return "no JSON object; want one event a line"
+}
+
+func jsonType(e *json.UnmarshalTypeError) string {
+	switch e.Type.Kind().String() {
+	case "string":
+		return "text in quotes"
+	case "bool":
+		return "true or false"
+	}
+	return "an object or a time in quotes"
+}
+
+// untouched is a store that takes nothing: with it, the intake only checks.
+type untouched struct{}
+
+func (untouched) Apply(_ context.Context, changes []gate.Change) []gate.Applied {
+	return make([]gate.Applied, len(changes))
+}
+
+// invalid returns the lines whose event the intake would refuse.
+func (o *opened) invalid(ctx context.Context, now time.Time, events []numbered) []badLine {
+	var bad []badLine
+	for i, out := range (gate.Intake{Store: untouched{}, Keys: o.keys}).Apply(ctx, now, plain(events), false) {
+		if out.Err != nil {
+			bad = append(bad, badLine{events[i].line, strings.TrimPrefix(out.Err.Error(), gate.ErrInvalidEvent.Error()+": ")})
+		}
+	}
+	return bad
+}
+
+func plain(events []numbered) []gate.Event {
+	out := make([]gate.Event, len(events))
+	for i, e := range events {
+		out[i] = e.event
+	}
+	return out
+}
+
+func (p *program) refuse(bad []badLine) error {
+	for _, b := range bad[:min(len(bad), maxShown)] {
+		p.say("line %d: %s", b.line, printable(b.why))
+	}
+	return fmt.Errorf("nothing is recorded: %d lines are wrong", len(bad))
+}
+
+// applyAll records the events in batches and stops at the first batch that the store does not take whole.
+func (o *opened) applyAll(ctx context.Context, now time.Time, events []numbered) (applied, error) {
+	counts := applied{Events: len(events)}
+	intake := gate.Intake{Store: o, Keys: o.keys}
+	var failure error
+	for rest := plain(events); len(rest) > 0 && failure == nil; rest = rest[min(len(rest), applyBatch):] {
+		for _, out := range intake.Apply(ctx, now, rest[:min(len(rest), applyBatch)], false) {
+			switch {
+			case out.Err != nil:
+				failure = out.Err
+			case out.Applied.Duplicate:
+				counts.Duplicates++
+			default:
+				counts.Applied++
+			}
+		}
+	}
+	counts.Failed = counts.Events - counts.Applied - counts.Duplicates
+	return counts, failure
+}

@@ -1,0 +1,30 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/spf13/cobra"
+
+	"github.com/consentgate/consentgate/internal/sink"
+)
+
+func (p *program) sinkCommand() *cobra.Command {
+	var o sink.Options
+	cmd := &cobra.Command{
+		Use:   "sink",
+		Short: "run a capture mailbox: take all mail, deliver none, show it",
+		Long: `Run a capture mailbox in place of a real upstream: it takes every message, delivers none and shows
+them on a page. Nothing is kept when it ends.`,
+		Example: `  consentgate sink --listen 127.0.0.1:1025 --http 127.0.0.1:8080
+  consentgate serve --upstream 127.0.0.1:1025`,
+		Args: cobra.NoArgs,
+		RunE: p.run(func(ctx context.Context, _ []string) error {
+			o.Log = p.log(slog.LevelInfo)
+			return sink.Run(ctx, o)
+		}),
+	}
+	cmd.Flags().StringVar(&o.Listen, "listen", "127.0.0.1:1025", "`address` to take mail on")
+	cmd.Flags().StringVar(&o.HTTP, "http", "127.0.0.1:8080", "`address` of the page")
+	return cmd
+}

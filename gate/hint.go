@@ -9,7 +9,7 @@ import (
 // Hints say in one sentence what stands against the message and what would unblock it.
 
 func bouncedHint(s *Suppression) string {
-	return fmt.Sprintf("the mailbox did not exist on %s; the suppression ends on %s unless it bounces again",
+	return fmt.Sprintf("the mailbox did not exist on %s; the suppression ends on %s unless it bounces again, or with `consentgate suppress remove`",
 		day(s.At), day(s.At.Add(HardBounceTTL)))
 }
 

@@ -2,6 +2,7 @@ package gate_test
 
 import (
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -80,6 +81,37 @@ func TestNewPolicyRefuses(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestACellThatAPackCannotHave(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		sentence string
+		state    gate.State
+		cell     gate.Cell
+		want     string
+	}{
+		{"one that rests on nothing", gate.StateSoft, gate.Cell{Permit: true}, "without a citation"},
+		{"a clock that rests on nothing", gate.StateSoft, gate.Cell{Permit: true, Citation: "x", Expires: gate.Age{Years: 1}}, "a clock without a citation"},
+		{"one that permits for a reason", gate.StateSoft, gate.Cell{Permit: true, Citation: "x", Reason: gate.ReasonNoConsent}, "either permits or names a reason"},
+		{"one that blocks without a reason", gate.StateSoft, gate.Cell{Citation: "x"}, "either permits or names a reason"},
+		{"one that blocks for a reason that is not the law's", gate.StateSoft, gate.Cell{Citation: "x", Reason: gate.ReasonHardBounced}, `"hard_bounced" is no reason a pack can give`},
+		{"one that permits the unknown", gate.StateNone, gate.Cell{Permit: true, Citation: "x"}, "must be blocked with no_consent"},
+		{"one that permits a pre-ticked box", gate.StatePassiveUnconfirmed, gate.Cell{Permit: true, Citation: "x"}, "must be blocked with passive_unconfirmed"},
+		{"one that permits a sign-up that waits", gate.StateActivePending, gate.Cell{Permit: true, Citation: "x"}, "must be blocked with confirmation_pending"},
+		{"one that permits the invalidated", gate.StateInvalidated, gate.Cell{Permit: true, Citation: "x"}, "must be blocked with invalidated"},
+		{"one that permits a refusal", gate.StateWithdrawn, gate.Cell{Permit: true, Citation: "x"}, "must be blocked with withdrawn"},
+		{"one that permits the expired", gate.StateExpired, gate.Cell{Permit: true, Citation: "x"}, "must be blocked with expired"},
+	} {
+		pack := usPack()
+		pack.Model = gate.OptIn
+		pack.B2B = maps.Clone(pack.B2B)
+		pack.B2B[tc.state] = tc.cell
+		field := "states." + string(tc.state) + ".b2b"
+		if !slices.ContainsFunc(pack.Problems(), func(p gate.Problem) bool { return p.Field == field && strings.Contains(p.Text, tc.want) }) {
+			t.Errorf("%s: problems %v, want %s: %s", tc.sentence, pack.Problems(), field, tc.want)
+		}
 	}
 }
 

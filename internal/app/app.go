@@ -34,6 +34,7 @@ const (
 	drainTime    = 30 * time.Second // transactions under way, on SIGTERM
 	flushTime    = 3 * time.Second  // journals and counters into the store, after that
 	countPeriod  = time.Second
+	watchPeriod  = time.Second
 	probeTime    = 10 * time.Second
 	probePeriod  = time.Minute     // capabilities of a reachable upstream
 	probeAgain   = 5 * time.Second // one that was not
@@ -48,7 +49,7 @@ type App struct {
 	cfg *config.Config
 	log *slog.Logger
 
-	store       gate.Store
+	store       *watched
 	keys        *seal.Keys
 	pool        *upstream.Pool
 	blocks      *blockLog
@@ -102,12 +103,18 @@ func (a *App) open(ctx context.Context) error {
 	return nil
 }
 
-func (a *App) openStore(ctx context.Context) (err error) {
-	if a.store, a.keys, err = OpenStore(ctx, a.cfg, a.log, true); err != nil {
+func (a *App) openStore(ctx context.Context) error {
+	s, keys, err := OpenStore(ctx, a.cfg, a.log, true)
+	if err != nil {
 		return err
 	}
-	a.onClose("store", a.store.Close)
-	a.counts = newCounts(a.store, time.Now, a.log)
+	a.onClose("store", s.Close)
+	a.keys = keys
+	a.store = &watched{Store: s, fingerprint: keys.Fingerprint(), log: a.log}
+	a.counts = newCounts(s, time.Now, a.log)
+	if err := a.store.verify(ctx); errors.Is(err, errOtherKey) {
+		return err
+	}
 	return nil
 }
 
@@ -124,6 +131,9 @@ func (a *App) openJournals(context.Context) error {
 	a.withdrawals, err = unsub.NewWithdrawals(unsub.WithdrawalsOptions{
 		Journal: withdrawals, Store: a.store, Records: a.store, Now: time.Now, Log: a.log,
 	})
+	if err == nil {
+		a.store.back = a.withdrawals.Reconnected
+	}
 	return err
 }
 
@@ -299,6 +309,7 @@ func (a *App) Run(ctx context.Context) error {
 			return nil
 		})
 	}
+	part("store", func(ctx context.Context) error { return a.store.run(ctx, watchPeriod) })
 	part("block log", a.blocks.ship)
 	part("withdrawals", a.withdrawals.Run)
 	part("counters", func(ctx context.Context) error { a.counts.run(ctx, countPeriod); return nil })

@@ -1,0 +1,82 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/consentgate/consentgate/gate"
+)
+
+// errOtherKey: the store that answers was made with another id key, so nobody would be found in it.
+var errOtherKey = errors.New("the store was made with another id key")
+
+// watched is a store that is trusted only once it has shown that its id key is ours. A gate may start while its store
+// is away; what answers later could be another one, and everybody would look unknown in it.
+type watched struct {
+	gate.Store
+	fingerprint string
+	trusted     atomic.Bool
+	back        func() // the store answers again
+	log         *slog.Logger
+}
+
+// Records defers everybody until the store is trusted.
+func (w *watched) Records(ctx context.Context, ids []gate.ID) []gate.Lookup {
+	if w.trusted.Load() {
+		return w.Store.Records(ctx, ids)
+	}
+	out := make([]gate.Lookup, len(ids))
+	for i := range out {
+		out[i].Err = fmt.Errorf("id key not compared yet: %w", gate.ErrUnavailable)
+	}
+	return out
+}
+
+// verify compares the keys. It is errOtherKey, or whatever keeps the store from answering.
+func (w *watched) verify(ctx context.Context) error {
+	m, err := w.Meta(ctx)
+	if err != nil {
+		return err
+	}
+	if m.Fingerprint != w.fingerprint {
+		return fmt.Errorf("%w (%s, ours is %s): set id_key_file to the store's own", errOtherKey, m.Fingerprint, w.fingerprint)
+	}
+	w.trusted.Store(true)
+	return nil
+}
+
+// run looks at the store every period until ctx ends: what comes back is verified again and gets the withdrawals that
+// it may have lost. A store with another key ends the program.
+func (w *watched) run(ctx context.Context, period time.Duration) error {
+	tick := time.NewTicker(period)
+	defer tick.Stop()
+	away := !w.trusted.Load()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		err := w.look(ctx, period)
+		switch {
+		case errors.Is(err, errOtherKey):
+			return err
+		case err != nil && !away:
+			w.log.Error("store does not answer, mail that needs consent is deferred", "err", err)
+		case err == nil && away:
+			w.log.Info("store answers")
+			w.back()
+		}
+		away = err != nil
+	}
+}
+
+func (w *watched) look(ctx context.Context, period time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, period)
+	defer cancel()
+	return w.verify(ctx)
+}

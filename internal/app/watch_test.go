@@ -1,0 +1,79 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/consentgate/consentgate/gate"
+	"github.com/consentgate/consentgate/gate/gatetest"
+)
+
+// fickle is a store whose word about itself a test decides.
+type fickle struct {
+	gate.Store
+	meta atomic.Pointer[gate.Meta] // nil: it does not answer
+}
+
+func (f *fickle) Meta(context.Context) (gate.Meta, error) {
+	if m := f.meta.Load(); m != nil {
+		return *m, nil
+	}
+	return gate.Meta{}, gate.ErrUnavailable
+}
+
+func newWatched(f *fickle, back func()) *watched {
+	return &watched{Store: f, fingerprint: "ours", back: back, log: slog.New(slog.DiscardHandler)}
+}
+
+func TestAStoreIsNotTrustedBeforeItsKeyWasCompared(t *testing.T) {
+	t.Parallel()
+	f := &fickle{Store: gatetest.NewStore()}
+	w := newWatched(f, func() {})
+	ids := []gate.ID{{1}, {2}}
+	for _, l := range w.Records(t.Context(), ids) {
+		if !errors.Is(l.Err, gate.ErrUnavailable) {
+			t.Errorf("before: %v, want ErrUnavailable", l.Err)
+		}
+	}
+	f.meta.Store(&gate.Meta{Fingerprint: "ours"})
+	if err := w.verify(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range w.Records(t.Context(), ids) {
+		if l.Err != nil {
+			t.Errorf("after: %v, want an answer", l.Err)
+		}
+	}
+}
+
+func TestAStoreThatComesBackWithAnotherKeyEndsTheProgram(t *testing.T) {
+	t.Parallel()
+	f := &fickle{Store: gatetest.NewStore()}
+	w := newWatched(f, func() {})
+	ended := make(chan error, 1)
+	go func() { ended <- w.run(t.Context(), time.Millisecond) }()
+	f.meta.Store(&gate.Meta{Fingerprint: "theirs"})
+	if err := <-ended; !errors.Is(err, errOtherKey) {
+		t.Errorf("run ended with %v, want errOtherKey", err)
+	}
+}
+
+func TestAStoreThatComesBackGetsTheWithdrawalsAgain(t *testing.T) {
+	t.Parallel()
+	f := &fickle{Store: gatetest.NewStore()}
+	back := make(chan struct{})
+	w := newWatched(f, func() { back <- struct{}{} })
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- w.run(ctx, time.Millisecond) }()
+	f.meta.Store(&gate.Meta{Fingerprint: "ours"})
+	<-back
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}

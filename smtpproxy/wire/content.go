@@ -29,8 +29,7 @@ func (c *Conn) Content() *Content {
 		err = c.Flush()
 	}
 	t := &c.content
-	*t = Content{c: c, scan: scanner{lineStart: true}, rewrite: normaliser{out: t.rewrite.out, lineStart: true}}
-	t.left = c.o.Progress
+	*t = Content{c: c, scan: scanner{lineStart: true}, rewrite: normaliser{lineStart: true}, left: c.o.Progress}
 	if err != nil {
 		t.breakOff(err)
 		return t
@@ -76,6 +75,7 @@ func (t *Content) peek() ([]byte, error) {
 	for len(t.pending) == 0 {
 		if t.err != nil {
 			t.c.in.settle(t.c.o.Buffers)
+			t.rewrite.out = nil
 			return nil, t.err
 		}
 		t.advance()
@@ -114,7 +114,7 @@ func (t *Content) judge(found span) {
 	t.size += int64(found.n - found.dots)
 	limit := t.c.o.Limits.Message
 	switch {
-	case limit > 0 && t.size > dropFactor*limit && !found.end:
+	case limit > 0 && t.size/dropFactor > limit && !found.end:
 		t.breakOff(ErrTooBig)
 	case t.verdict != nil:
 	case limit > 0 && t.size > limit:

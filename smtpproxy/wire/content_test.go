@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"math"
 	"os"
 	"runtime"
 	"strings"
@@ -132,7 +133,7 @@ func TestMessageOfExactlyTheLimitPasses(t *testing.T) {
 	for _, tc := range []struct {
 		limit int64
 		want  error
-	}{{limit, io.EOF}, {limit - 1, wire.ErrTooBig}, {0, io.EOF}} {
+	}{{limit, io.EOF}, {limit - 1, wire.ErrTooBig}, {0, io.EOF}, {math.MaxInt64, io.EOF}} {
 		c := newTape(text + ".\r\nQUIT\r\n").conn(wire.Options{Limits: wire.Limits{Message: tc.limit}})
 		if _, err := receive(c); !errors.Is(err, tc.want) {
 			t.Errorf("limit %d: %v, want %v", tc.limit, err, tc.want)

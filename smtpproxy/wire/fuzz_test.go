@@ -28,11 +28,10 @@ func bufioReader(b []byte) *bufio.Reader { return bufio.NewReader(bytes.NewReade
 // reference reads a message one byte at a time, straight from RFC 5321: it ends where the last five octets are
 // CRLF "." CRLF, the beginning counting as a line's.
 func reference(in string) (text, rest string, ended bool) {
-	seen := "\r\n"
+	last := "???\r\n"
 	for i := range len(in) {
-		seen += in[i : i+1]
-		if strings.HasSuffix(seen, "\r\n.\r\n") {
-			return strings.TrimSuffix(seen[2:], ".\r\n"), in[i+1:], true
+		if last = last[1:] + in[i:i+1]; last == "\r\n.\r\n" {
+			return strings.TrimSuffix(in[:i+1], ".\r\n"), in[i+1:], true
 		}
 	}
 	return "", "", false

@@ -21,7 +21,8 @@ const dropFactor = 10
 // ErrBroken where a message was not read to its end. ErrInterrupted only tells of Interrupt.
 func (c *Conn) Next() (Command, error) {
 	line, err := c.line(func(line []byte) int {
-		if len(line) > c.o.Limits.Line && verbOf(line) == AUTH { // RFC 4954 section 4: the limit covers an initial response, too
+		// RFC 4954 section 4: the limit of an AUTH exchange covers an initial response, too.
+		if len(line) > c.o.Limits.Line && verbOf(line) == AUTH {
 			return c.o.Limits.AuthLine
 		}
 		return c.o.Limits.Line

@@ -122,6 +122,9 @@ func dropRoute(s string) string {
 // reads on finds the same ">".
 func cutMailbox(s string) (mailbox, rest string, ok bool) {
 	local := 0
+	if strings.HasPrefix(s, "@") { // half a source route
+		return "", "", false
+	}
 	if strings.HasPrefix(s, `"`) {
 		if local = quotedLen(s); local == 0 || !strings.HasPrefix(s[local:], "@") {
 			return "", "", false

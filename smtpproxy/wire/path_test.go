@@ -34,7 +34,6 @@ func TestPathsOfRCPT(t *testing.T) {
 		"TO:<a@b@c>":        "a@b@c",
 		"TO:<u..ser.@x>":    "u..ser.@x",
 		"TO:<user@x,y@z>":   "user@x,y@z",
-		"TO:<@relay@x>":     "@relay@x",
 		"TO:<@r:a@x>":       "a@x",
 		"TO:<ann@EXAMPLE.>": "ann@EXAMPLE.",
 
@@ -65,6 +64,8 @@ func TestPathsOfRCPT(t *testing.T) {
 		`TO:<a@"x>y">`:                     bad,
 		`TO:<"a"@"x>y">`:                   bad,
 		"TO:<@relay.example:>":             bad,
+		"TO:<@relay.example>":              bad,
+		"TO:<@relay@x>":                    bad,
 		"TO:<a\x00@example.com>":           bad,
 		"TO:<a\r@example.com>":             bad,
 		"TO:<a@example.com\r\nRCPT TO:<b>": bad,
@@ -200,9 +201,6 @@ func FuzzPath(f *testing.F) {
 		}
 		if strings.ContainsAny(again, "\r\n\x00") {
 			t.Fatalf("%q: control characters in %q", arg, again)
-		}
-		if strings.HasPrefix(p.Mailbox, "@") {
-			return // no mailbox at all: reads as a source route when written again
 		}
 		q, err := wire.ParseRcpt(again)
 		if diff := cmp.Diff(p, q); err != nil || diff != "" {

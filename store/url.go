@@ -189,7 +189,8 @@ func credentials(o *redisstore.Options, authority string) (rest string, err erro
 	return authority[at+1:], nil
 }
 
-// addresses reads "host[:port],…".
+// addresses reads "host[:port],…". What cannot be read is not repeated in the error: it may be a password that lost
+// its host.
 func addresses(o *redisstore.Options, hosts, port string) error {
 	for _, h := range strings.Split(hosts, ",") {
 		addr, err := address(h, port)
@@ -209,14 +210,14 @@ func address(text, port string) (string, error) {
 	if err != nil { // no port, or an IPv6 address
 		host, p = strings.Trim(text, "[]"), port
 		if strings.Contains(host, ":") && net.ParseIP(host) == nil {
-			return "", fmt.Errorf("%q is no host and port: write host:port", text)
+			return "", errors.New("a host and port cannot be read: write host:port")
 		}
 	}
 	if n, err := strconv.ParseUint(p, 10, 16); err != nil || n == 0 {
-		return "", fmt.Errorf("port %q of host %s is no number from 1 to 65535", p, host)
+		return "", errors.New("a port is no number from 1 to 65535: write host:port")
 	}
 	if host == "" {
-		return "", fmt.Errorf("the host before port %s is missing: write host:port", p)
+		return "", errors.New("the host before a port is missing: write host:port")
 	}
 	return net.JoinHostPort(host, p), nil
 }
@@ -227,7 +228,7 @@ func database(o *redisstore.Options, text string) (err error) {
 		return nil
 	}
 	if o.DB, err = strconv.Atoi(text); err != nil || o.DB < 0 {
-		return fmt.Errorf("database %q is no number: write redis://host:port/0", text)
+		return errors.New("the database is no number: write redis://host:port/0")
 	}
 	return nil
 }

@@ -74,11 +74,7 @@ func (p *program) configCheck() error {
 	if cfg != nil {
 		c.File, c.Warnings = cfg.File, append(c.Warnings, cfg.Warnings...)
 	}
-	var ps config.Problems
-	if err != nil && !errors.As(err, &ps) {
-		ps = config.Problems{{Text: err.Error()}}
-	}
-	for _, one := range ps {
+	for _, one := range problems(err) {
 		c.Problems = append(c.Problems, problem(one))
 	}
 	if err != nil && !p.json {
@@ -87,10 +83,21 @@ func (p *program) configCheck() error {
 	for _, w := range c.Warnings {
 		p.say("warning: %s", w)
 	}
-	if perr := p.print(c, func(w io.Writer) { _, _ = fmt.Fprintln(w, c.text()) }); perr != nil {
+	if perr := p.print(c, func(w io.Writer) { fmt.Fprintln(w, c.text()) }); perr != nil {
 		return perr
 	}
 	return err
+}
+
+// problems are those of a config error; any other error is one by itself.
+func problems(err error) []config.Problem {
+	if wrong, ok := errors.AsType[*config.Error](err); ok {
+		return wrong.Problems
+	}
+	if err != nil {
+		return []config.Problem{{Text: err.Error()}}
+	}
+	return nil
 }
 
 func (c checked) text() string {

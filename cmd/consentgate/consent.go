@@ -56,7 +56,7 @@ func (p *program) record(ctx context.Context, e gate.Event, live bool) error {
 		r.State = out.Applied.Record.For(e.Purpose).State
 	}
 	return p.print(r, func(w io.Writer) {
-		_, _ = fmt.Fprintln(w, r.text())
+		fmt.Fprintln(w, r.text())
 	})
 }
 

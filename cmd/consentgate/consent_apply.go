@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -67,7 +68,7 @@ func (p *program) apply(ctx context.Context, path string) error {
 	}
 	counts, err := s.applyAll(ctx, p.now(), events)
 	if perr := p.print(counts, func(w io.Writer) {
-		_, _ = fmt.Fprintf(w, "%d events: %d recorded, %d known already\n", counts.Events, counts.Applied, counts.Duplicates)
+		fmt.Fprintf(w, "%d events: %d recorded, %d known already\n", counts.Events, counts.Applied, counts.Duplicates)
 	}); perr != nil {
 		return perr
 	}
@@ -84,7 +85,7 @@ func (p *program) readEvents(path string) ([]byte, error) {
 		if err != nil {
 			return nil, fmt.Errorf("events: %w", err)
 		}
-		defer f.Close() //nolint:errcheck // only read
+		defer f.Close()
 		in = f
 	}
 	text, err := io.ReadAll(io.LimitReader(in, maxApply+1))
@@ -126,7 +127,7 @@ func parseEvents(text []byte) ([]numbered, []badLine) {
 		}
 		e, err := parseEvent(row)
 		if err != nil {
-			bad = append(bad, badLine{n, jsonProblem(err)})
+			bad = append(bad, badLine{n, jsonProblem(row, err)})
 			continue
 		}
 		events = append(events, numbered{n, e})
@@ -150,20 +151,41 @@ func parseEvent(text []byte) (gate.Event, error) {
 }
 
 // jsonProblem says what is wrong with a line, and in which field where that is known.
-func jsonProblem(err error) string {
-	var wrongType *json.UnmarshalTypeError
-	var wrongTime *time.ParseError
-	switch {
-	case errors.As(err, &wrongType) && wrongType.Field != "":
-		return fmt.Sprintf("%s: holds a %s; want %s", wrongType.Field, wrongType.Value, jsonType(wrongType))
-	case errors.As(err, &wrongTime):
-		return fmt.Sprintf("time: %s is no time; write it as 2026-11-01T10:00:00Z", wrongTime.Value)
-	case strings.HasPrefix(err.Error(), "json: unknown field "):
-		return strings.TrimPrefix(err.Error(), "json: unknown field ") + ": there is no such field; remove it, or see docs/consent.md"
-	case errors.Is(err, errTrailing):
+func jsonProblem(row []byte, err error) string {
+	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && wrong.Field != "" {
+		return fmt.Sprintf("%s: holds a %s; want %s", wrong.Field, wrong.Value, jsonType(wrong))
+	}
+	if field, unknown := strings.CutPrefix(err.Error(), "json: unknown field "); unknown {
+		return field + ": there is no such field; remove it, or see docs/consent.md"
+	}
+	if errors.Is(err, errTrailing) {
 		return "more than one JSON object; put each on a line of its own"
 	}
+	if field, text := wrongTime(row); field != "" {
+		return fmt.Sprintf("%s: %s is no time; write it as 2026-11-01T10:00:00Z", field, text)
+	}
 	return "no JSON object; want one event a line"
+}
+
+// wrongTime finds the time that cannot be read: the JSON package does not say which one it was.
+func wrongTime(row []byte) (field, text string) {
+	var e struct {
+		Time     json.RawMessage
+		Evidence struct {
+			ConfirmedAt json.RawMessage `json:"confirmed_at"`
+		}
+	}
+	if json.Unmarshal(row, &e) != nil {
+		return "", ""
+	}
+	var at time.Time
+	switch {
+	case e.Time != nil && json.Unmarshal(e.Time, &at) != nil:
+		return "time", string(e.Time)
+	case e.Evidence.ConfirmedAt != nil && json.Unmarshal(e.Evidence.ConfirmedAt, &at) != nil:
+		return "evidence.confirmed_at", string(e.Evidence.ConfirmedAt)
+	}
+	return "", ""
 }
 
 func jsonType(e *json.UnmarshalTypeError) string {
@@ -203,6 +225,7 @@ func plain(events []numbered) []gate.Event {
 }
 
 func (p *program) refuse(bad []badLine) error {
+	slices.SortFunc(bad, func(a, b badLine) int { return a.line - b.line })
 	for _, b := range bad[:min(len(bad), maxShown)] {
 		p.say("line %d: %s", b.line, printable(b.why))
 	}

@@ -19,7 +19,7 @@ func main() {
 		in: os.Stdin, out: os.Stdout, err: os.Stderr,
 		env: os.Getenv, root: os.Geteuid() == 0, now: time.Now,
 	}
-	code := p.execute(ctx, os.Args[1:])
+	code := p.execute(ctx, p.rootCommand(), os.Args[1:])
 	stop()
 	os.Exit(code)
 }

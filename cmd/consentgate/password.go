@@ -49,7 +49,7 @@ func (p *program) password() error {
 	}
 	return p.print(struct {
 		Hash string `json:"password_hash"`
-	}{string(hash)}, func(w io.Writer) { _, _ = fmt.Fprintln(w, string(hash)) })
+	}{string(hash)}, func(w io.Writer) { fmt.Fprintln(w, string(hash)) })
 }
 
 func (p *program) readPassword() (string, error) {
@@ -66,9 +66,9 @@ func (p *program) readPassword() (string, error) {
 func (p *program) askPassword(fd int) (string, error) {
 	var given [2]string
 	for i, prompt := range []string{"password: ", "again: "} {
-		_, _ = fmt.Fprint(p.err, prompt)
+		fmt.Fprint(p.err, prompt)
 		b, err := term.ReadPassword(fd)
-		_, _ = fmt.Fprintln(p.err)
+		fmt.Fprintln(p.err)
 		if err != nil {
 			return "", fmt.Errorf("read the password: %w", err)
 		}

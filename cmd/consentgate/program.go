@@ -47,7 +47,7 @@ func (p *program) run(b body) func(*cobra.Command, []string) error {
 // say writes to stderr, every line with the program's name, as the Unix custom is.
 func (p *program) say(format string, args ...any) {
 	for line := range strings.SplitSeq(fmt.Sprintf(format, args...), "\n") {
-		_, _ = fmt.Fprintf(p.err, "consentgate: %s\n", line)
+		fmt.Fprintf(p.err, "consentgate: %s\n", line)
 	}
 }
 
@@ -119,7 +119,7 @@ func line(w io.Writer, cells ...string) {
 	for i, c := range cells {
 		cells[i] = printable(c)
 	}
-	_, _ = fmt.Fprintln(w, strings.Join(cells, "\t"))
+	fmt.Fprintln(w, strings.Join(cells, "\t"))
 }
 
 // printable replaces what could move a terminal's cursor or break a table.

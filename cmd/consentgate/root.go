@@ -9,8 +9,7 @@ import (
 )
 
 // execute runs one command line and returns the exit code.
-func (p *program) execute(ctx context.Context, args []string) int {
-	root := p.rootCommand()
+func (p *program) execute(ctx context.Context, root *cobra.Command, args []string) int {
 	root.SetArgs(args)
 	root.SetIn(p.in)
 	root.SetOut(p.out)

@@ -51,9 +51,9 @@ func (p *program) storeInit(ctx context.Context) error {
 	r := initialised{Store: config.RedactURL(cfg.Store), Created: fresh}
 	return p.print(r, func(w io.Writer) {
 		if r.Created {
-			_, _ = fmt.Fprintf(w, "made a consent store; its keys are in %s: keep a copy of them\n", cfg.DataDir)
+			fmt.Fprintf(w, "made a consent store; its keys are in %s: keep a copy of them\n", cfg.DataDir)
 			return
 		}
-		_, _ = fmt.Fprintln(w, "the store stands already; nothing was removed")
+		fmt.Fprintln(w, "the store stands already; nothing was removed")
 	})
 }

@@ -26,7 +26,7 @@ func (p *program) versionCommand() *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE: p.run(func(context.Context, []string) error {
 			v := built()
-			return p.print(v, func(w io.Writer) { _, _ = fmt.Fprintf(w, "consentgate %s %s %s\n", v.Version, v.Commit, v.Go) })
+			return p.print(v, func(w io.Writer) { fmt.Fprintf(w, "consentgate %s %s %s\n", v.Version, v.Commit, v.Go) })
 		}),
 	}
 }

@@ -39,7 +39,7 @@ func (c *Config) streamNames() []string {
 // report is a report that knows where the fields of c stand.
 func (c *Config) report() *report { return &report{file: c.File, lines: c.lines} }
 
-// CheckServe reports, as Problems, what only serve needs and is missing: an upstream, and files that can be read.
+// CheckServe reports, as an *Error, what only serve needs and is missing: an upstream, and files that can be read.
 func (c *Config) CheckServe() error {
 	r := c.report()
 	if len(c.Upstreams) == 0 {

@@ -29,11 +29,11 @@ func FuzzConfig(f *testing.F) {
 			}
 			return
 		}
-		var ps config.Problems
-		if !errors.As(err, &ps) {
-			t.Fatalf("not Problems: %v", err)
+		wrong, ok := errors.AsType[*config.Error](err)
+		if !ok {
+			t.Fatalf("not a config.Error: %v", err)
 		}
-		for _, p := range ps {
+		for _, p := range wrong.Problems {
 			if p.Text == "" || (p.Line == 0 && p.Field == "") {
 				t.Errorf("neither line nor field: %+v", p)
 			}

@@ -20,7 +20,7 @@ type Options struct {
 	Flags Overlay
 }
 
-// Load reads, completes and checks every setting. The error is Problems, or says why the file cannot be read.
+// Load reads, completes and checks every setting. The error is an *Error, or says why the file cannot be read.
 func Load(o Options) (*Config, error) {
 	path, data, err := o.file()
 	if err != nil {
@@ -51,8 +51,7 @@ func (o Options) file() (string, []byte, error) {
 
 // cause is the reason in an error about a file, without the operation and the path that the sentence has already.
 func cause(err error) error {
-	var pe *fs.PathError
-	if errors.As(err, &pe) {
+	if pe, ok := errors.AsType[*fs.PathError](err); ok {
 		return pe.Err
 	}
 	return err

@@ -30,13 +30,13 @@ func (p Problem) String() string {
 	return b.String()
 }
 
-// Problems is the error of this package: everything that is wrong, in the order of the file.
-type Problems []Problem
+// Error is the error of this package: everything that is wrong, in the order of the file.
+type Error struct{ Problems []Problem }
 
 // Error is one problem a line.
-func (ps Problems) Error() string {
-	lines := make([]string, len(ps))
-	for i, p := range ps {
+func (e *Error) Error() string {
+	lines := make([]string, len(e.Problems))
+	for i, p := range e.Problems {
 		lines[i] = p.String()
 	}
 	return strings.Join(lines, "\n")
@@ -46,7 +46,7 @@ func (ps Problems) Error() string {
 type report struct {
 	file     string
 	lines    map[string]int
-	problems Problems
+	problems []Problem
 }
 
 func newReport(file string) *report { return &report{file: file, lines: make(map[string]int)} }
@@ -88,7 +88,7 @@ func (r *report) err() error {
 		return nil
 	}
 	slices.SortStableFunc(r.problems, func(a, b Problem) int { return a.Line - b.Line })
-	return r.problems
+	return &Error{r.problems}
 }
 
 // nearest returns the one of words that got was probably meant to be, or "".

@@ -58,8 +58,7 @@ func parse(r *report, data []byte, read reader) bool {
 // syntax notes why the file is no YAML.
 func (r *report) syntax(err error) {
 	at, text := 1, "not valid YAML"
-	var ye yaml.Error
-	if errors.As(err, &ye) {
+	if ye, ok := errors.AsType[yaml.Error](err); ok {
 		text += ": " + ye.GetMessage()
 		if t := ye.GetToken(); t != nil && t.Position != nil {
 			at = t.Position.Line

@@ -24,7 +24,8 @@ func Cluster(t testing.TB) *Nodes {
 	const size = 3
 	c := &Nodes{}
 	for i := range size {
-		s := Start(t, "--cluster-enabled", "yes", "--cluster-require-full-coverage", "no", "--cluster-node-timeout", "2000")
+		s := Start(t, "--cluster-enabled", "yes", "--cluster-require-full-coverage", "no",
+			"--cluster-node-timeout", "2000", "--appendfsync", "always")
 		first, last := i*slots/size, (i+1)*slots/size-1
 		s.MustDo("CLUSTER", "ADDSLOTSRANGE", strconv.Itoa(first), strconv.Itoa(last))
 		s.MustDo("CLUSTER", "SET-CONFIG-EPOCH", strconv.Itoa(i+1))

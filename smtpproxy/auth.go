@@ -99,6 +99,8 @@ func (c *credentials) mac(name, password string) (out [32]byte) {
 // auth runs one AUTH exchange (RFC 4954) with PLAIN or LOGIN.
 func (s *session) auth(arg string) error {
 	switch {
+	case !s.authOffered() && s.ln.TLS == TLSStartTLS && len(s.srv.opt.Credentials) > 0:
+		return needStartTLS
 	case !s.authOffered():
 		return notImplemented
 	case s.cred != nil, s.tx != nil:

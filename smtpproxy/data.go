@@ -38,13 +38,11 @@ type delivery struct {
 
 // data runs DATA from the command to the one reply.
 func (s *session) data(ctx context.Context, arg string) error {
-	switch {
-	case arg != "":
-		return syntaxError
-	case s.tx == nil:
-		return badSequence
-	case len(s.tx.rcpts) == 0:
-		return noValidRecipients
+	if err := s.mayData(arg); err != nil {
+		// DATA ends a pipelined group (RFC 2920 section 3.1). What stands behind it is text of a client that did not
+		// wait for 354, and it must not be read as commands.
+		s.closing = s.closing || s.conn.Buffered()
+		return err
 	}
 	defer s.reset()
 	d := s.newDelivery()
@@ -55,6 +53,18 @@ func (s *session) data(ctx context.Context, arg string) error {
 		return err
 	}
 	s.conn.Reply(reply)
+	return nil
+}
+
+func (s *session) mayData(arg string) error {
+	switch {
+	case arg != "":
+		return syntaxError
+	case s.tx == nil:
+		return badSequence
+	case len(s.tx.rcpts) == 0:
+		return noValidRecipients
+	}
 	return nil
 }
 
@@ -85,6 +95,7 @@ func (t *transaction) forwarded() []int {
 // client's message has been read to its end; what breaks that is terminal.
 func (d *delivery) run(ctx context.Context) (*smtp.SMTPError, error) {
 	if err := d.reach(ctx); err != nil {
+		d.ses.closing = d.ses.closing || d.ses.conn.Buffered()
 		return nil, err
 	}
 	d.ses.conn.ReplyLines(354, []string{"Send the message, end with <CRLF>.<CRLF>"})

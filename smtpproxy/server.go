@@ -2,7 +2,6 @@ package smtpproxy
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -14,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/consentgate/consentgate/gate"
+	"github.com/consentgate/consentgate/smtpproxy/wire"
 )
 
 // Server accepts clients on its listeners and owns one goroutine for each session.
@@ -22,6 +22,7 @@ type Server struct {
 	streams     map[string]*gate.Stream
 	credentials *credentials
 	nullSender  *budget
+	buffers     wire.Buffers // for messages being read, shared by all sessions
 	listeners   []*listener
 	log         *slog.Logger
 
@@ -135,9 +136,6 @@ func (s *Server) accept(ctx, base context.Context, l *listener) error {
 
 // start owns the connection from here: a session on a goroutine of its own, or 421 where there are too many.
 func (s *Server) start(base context.Context, l *listener, conn net.Conn) {
-	if l.TLS == TLSImplicit {
-		conn = tls.Server(conn, l.Config)
-	}
 	ses := newSession(s, l, conn)
 	if !s.enter(ses) {
 		ses.turnAway()

@@ -3,6 +3,7 @@ package smtpproxy
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -39,7 +40,9 @@ type session struct {
 
 func newSession(srv *Server, ln *listener, nc net.Conn) *session {
 	s := &session{srv: srv, ln: ln, id: srv.opt.NewID(), candidates: ln.candidates}
-	s.conn = wire.NewConn(nc, wire.Options{Limits: srv.opt.Limits.Wire, BareLines: srv.opt.BareLines})
+	limits := srv.opt.Limits.Wire
+	limits.Message = srv.sizeLimit()
+	s.conn = wire.NewConn(nc, wire.Options{Limits: limits, BareLines: srv.opt.BareLines, Buffers: &srv.buffers})
 	if ap, err := netip.ParseAddrPort(nc.RemoteAddr().String()); err == nil {
 		s.ip = ap.Addr().Unmap()
 		s.client = s.ip.String()
@@ -68,6 +71,9 @@ func (s *session) abort() { _ = s.conn.NetConn().Close() }
 // serve runs the session to its end. base ends only when a drain is over.
 func (s *session) serve(base context.Context) {
 	defer func() { _ = s.conn.Close() }()
+	if s.ln.TLS == TLSImplicit && s.conn.StartTLS(s.ln.Config) != nil {
+		return
+	}
 	s.conn.ReplyLines(220, []string{s.srv.opt.Hostname + " ESMTP consentgate"})
 	for !s.closing {
 		if s.tx == nil && s.srv.isDraining() {
@@ -219,7 +225,10 @@ func (s *session) startTLS(arg string) error {
 	if err := s.conn.StartTLS(s.ln.Config); err != nil {
 		s.closing = true
 		s.log.Info("tls handshake", "client", s.client, "err", err)
-		return tlsUnavailable
+		if errors.Is(err, wire.ErrPlaintext) {
+			return tlsUnavailable
+		}
+		return fmt.Errorf("%w: %w", errGone, err)
 	}
 	// RFC 3207 section 4.2: what was said before TLS is forgotten.
 	s.helo, s.extended = "", false

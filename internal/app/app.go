@@ -226,7 +226,16 @@ func Policy(cfg *config.Config) (*gate.Policy, error) {
 	if err != nil {
 		return nil, err
 	}
-	return gate.NewPolicy(packs, cfg.Jurisdictions, cfg.DefaultJurisdiction)
+	policy, err := gate.NewPolicy(packs, cfg.Jurisdictions, cfg.DefaultJurisdiction)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range cfg.Streams() {
+		if err := policy.CheckStream(s); err != nil {
+			return nil, err
+		}
+	}
+	return policy, nil
 }
 
 func (a *App) listeners() ([]smtpproxy.Listener, error) {

@@ -200,8 +200,7 @@ func (s *session) authStep(initial, challenge string) (string, error) {
 
 // unlessSyntax marks every error but a syntax error as the end of the session.
 func unlessSyntax(err error) error {
-	var syntax *wire.SyntaxError
-	if errors.As(err, &syntax) {
+	if _, ok := errors.AsType[*wire.SyntaxError](err); ok {
 		return err
 	}
 	return fmt.Errorf("%w: %w", errGone, err)

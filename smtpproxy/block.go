@@ -29,8 +29,7 @@ func (s *session) entry(tx *transaction, r *recipient, phase string, err error) 
 		e.Recipient = s.srv.opt.Mask(r.addr, r.id)
 		e.Address = s.sealed(r.addr)
 	}
-	var b *blocked
-	if errors.As(err, &b) {
+	if b, ok := errors.AsType[*blocked](err); ok {
 		b.ID = e.ID
 	}
 	return e

@@ -59,8 +59,7 @@ func (d *delivery) send(ctx context.Context, i int) error {
 	}
 	if err := d.write(i); err != nil {
 		d.abort()
-		var client *clientError
-		if errors.As(err, &client) {
+		if _, ok := errors.AsType[*clientError](err); ok {
 			return err
 		}
 		d.settle(i, result{fate: deferred, err: err})

@@ -459,3 +459,13 @@ func TestWithSTARTTLSRequiredNothingIsSignedInInTheClear(t *testing.T) {
 	w.play("C: AUTH PLAIN AGNybQBzZWNyZXQ=\nS: 530 5.7.0\nC: MAIL FROM:<news@example.com>\nS: 530 5.7.0 Must issue a STARTTLS\n" +
 		"C: STARTTLS\nC: RSET\nS: 454 4.7.0\nS.\n")
 }
+
+func TestAReceiptThatPassesWithoutTheStoreIsCounted(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	w.records.set(true)
+	w.play(message("order@shop.example.com", "250", "none"))
+	if n := w.counted.of("permitted_without_store.receipts"); n != 1 {
+		t.Errorf("counted %d times, want once", n)
+	}
+}

@@ -126,7 +126,7 @@ func (b *blocked) Error() string { return fmt.Sprintf("%s (%s)", b.Verdict, b.Re
 // upstreamSaid is an upstream's reply that is no acceptance.
 type upstreamSaid struct{ upstream.Reply }
 
-func (u *upstreamSaid) Error() string { return "upstream replied " + u.Reply.String() }
+func (u *upstreamSaid) Error() string { return "upstream replied " + u.String() }
 
 // reply turns every verdict and error into what the client reads. It is the only way a text leaves the gate: an
 // upstream's verdict on sender, recipient or content is passed on, a verdict of ours is told by its reason, and

@@ -3,7 +3,6 @@ package smtpproxy_test
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"path/filepath"
 	"strings"
@@ -112,7 +111,7 @@ func (w *world) options(pool *upstream.Pool) smtpproxy.Options {
 		Blocks: w.blocks, Count: w.counted.add,
 		Mask:  func(a gate.Address, _ gate.ID) string { return a.Masked() },
 		Links: links{}, Now: w.clock.read, NewID: func() string { return ulid.Make().String() },
-		Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Log: slog.New(slog.DiscardHandler),
 	}
 }
 

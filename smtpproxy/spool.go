@@ -18,7 +18,6 @@ type body interface {
 // stream is a body that goes straight from the client to the one copy there is.
 type stream struct {
 	content *wire.Content
-	written bool // of it, at least one piece
 }
 
 // writeTo passes the content piece by piece. An error of the client's side is a clientError; the other is w's.

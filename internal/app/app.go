@@ -82,7 +82,7 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 func New(ctx context.Context, cfg *config.Config, log *slog.Logger) (*App, error) {
 	a := &App{cfg: cfg, log: log}
 	for _, w := range cfg.Warnings {
-		log.Warn(w)
+		log.Warn("config", "note", w)
 	}
 	if err := a.open(ctx); err != nil {
 		a.Close()
@@ -375,7 +375,7 @@ func (a *App) serveWeb(ctx context.Context) error {
 		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTime)
 		defer cancel()
 		err := a.web.Shutdown(last)
-		<-ended
+		_ = <-ended // http.ErrServerClosed
 		return err
 	}
 }

@@ -183,8 +183,7 @@ func (d *demo) send(ctx context.Context, p sample, stream string) (outcome, erro
 	o.decision = policy.Decide(time.Now(), st, addr, l)
 	from, text := demoMessage(p.address, stream)
 	err = smtp.SendMail(d.app.SMTPAddrs()[0].String(), nil, from, []string{p.address}, text)
-	var refused *textproto.Error
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*textproto.Error](err); ok {
 		o.reply, err = refused.Error(), nil
 	}
 	return o, err

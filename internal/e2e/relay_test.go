@@ -217,7 +217,7 @@ func unsubscribeLink(t *testing.T, message []byte) string {
 
 func get(t *testing.T, link string) int {
 	t.Helper()
-	r, err := http.Get(link) //nolint:gosec,noctx // the link under test
+	r, err := http.Get(link) //nolint:gosec // the link under test
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -228,7 +228,7 @@ func get(t *testing.T, link string) int {
 
 func post(t *testing.T, link string) {
 	t.Helper()
-	r, err := http.PostForm(link, url.Values{"List-Unsubscribe": {"One-Click"}}) //nolint:gosec,noctx // the link under test
+	r, err := http.PostForm(link, url.Values{"List-Unsubscribe": {"One-Click"}}) //nolint:gosec // the link under test
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -375,7 +375,9 @@ func (a *App) serveWeb(ctx context.Context) error {
 		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTime)
 		defer cancel()
 		err := a.web.Shutdown(last)
-		_ = <-ended // http.ErrServerClosed
+		if served := <-ended; !errors.Is(served, http.ErrServerClosed) {
+			err = errors.Join(err, served)
+		}
 		return err
 	}
 }

@@ -1,0 +1,100 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"time"
+
+	"github.com/consentgate/consentgate/internal/journal"
+	"github.com/consentgate/consentgate/smtpproxy/upstream"
+	"github.com/consentgate/consentgate/unsub"
+)
+
+func (a *App) openStore(ctx context.Context) error {
+	s, keys, err := OpenStore(ctx, a.cfg, a.log, true)
+	if err != nil {
+		return err
+	}
+	a.onClose("store", s.Close)
+	a.keys = keys
+	a.store = &watched{Store: s, fingerprint: keys.Fingerprint(), log: a.log}
+	a.counts = newCounts(s, time.Now, a.log)
+	if err := a.store.verify(ctx); errors.Is(err, errOtherKey) {
+		return err
+	}
+	return nil
+}
+
+func (a *App) openJournals(context.Context) error {
+	blocks, err := a.openJournal("blocks", 0)
+	if err != nil {
+		return err
+	}
+	a.blocks = &blockLog{journal: blocks, store: a.store, log: a.log}
+	withdrawals, err := a.openJournal("withdrawals", unsub.Retention)
+	if err != nil {
+		return err
+	}
+	a.withdrawals, err = unsub.NewWithdrawals(unsub.WithdrawalsOptions{
+		Journal: withdrawals, Store: a.store, Records: a.store, Now: time.Now, Log: a.log,
+	})
+	if err == nil {
+		a.store.back = a.withdrawals.Reconnected
+	}
+	return err
+}
+
+func (a *App) openJournal(name string, retention time.Duration) (*journal.Journal, error) {
+	j, err := journal.Open(filepath.Join(a.cfg.DataDir, "journal", name), journal.Options{Retention: retention, Log: a.log})
+	if err != nil {
+		return nil, fmt.Errorf("journal of %s: %w", name, err)
+	}
+	a.onClose("journal of "+name, j.Close)
+	return j, nil
+}
+
+// openUpstream makes the pool and asks the upstream once what it can do. One that is away is no reason not to start:
+// clients hear 451 until it is back.
+func (a *App) openUpstream(ctx context.Context) error {
+	targets, err := a.cfg.Targets()
+	if err != nil {
+		return err
+	}
+	a.pool = upstream.New(upstream.Options{Targets: targets, Hello: a.cfg.Hostname, Logger: a.log})
+	a.onClose("upstream pool", a.pool.Close)
+	ctx, cancel := context.WithTimeout(ctx, probeTime)
+	defer cancel()
+	if err := a.pool.Probe(ctx); err != nil {
+		a.log.Warn("upstream not reachable, mail is answered 451 until it is", "err", err)
+	}
+	return nil
+}
+
+// openWeb binds the public listener where a public URL is set.
+func (a *App) openWeb(ctx context.Context) (err error) {
+	if a.streams, err = unsub.NewStreams(a.store, a.cfg.Streams()); err != nil {
+		return err
+	}
+	if a.cfg.Unsubscribe.PublicURL == "" {
+		return nil
+	}
+	var lc net.ListenConfig
+	if a.webSocket, err = lc.Listen(ctx, "tcp", a.cfg.Unsubscribe.Listen); err != nil {
+		return fmt.Errorf("unsubscribe.listen: %w", err)
+	}
+	a.onClose("public listener", func() error { return ignoreClosed(a.webSocket.Close()) })
+	a.web = &http.Server{
+		Handler: unsub.New(unsub.Options{
+			Tokens: unsub.Tokens{Keys: a.keys}, Streams: a.streams, Withdrawals: a.withdrawals,
+			Persons: a.store, Unseal: a.keys.Unseal, Log: a.log,
+		}),
+		ReadHeaderTimeout: webHeaders, ReadTimeout: webRequest, WriteTimeout: webRequest, IdleTimeout: webIdle,
+		MaxHeaderBytes: webMaxHeader, ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
+	}
+	return nil
+}

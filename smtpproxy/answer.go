@@ -39,6 +39,9 @@ func (d *delivery) tally() tally {
 // answer turns the fates of all recipients into the one reply that SMTP has for them. 250 is said only where every
 // copy was accepted, or refused for good and the upstream took our notice about it.
 func (d *delivery) answer(ctx context.Context) (*smtp.SMTPError, error) {
+	if d.ses.ln.LMTP {
+		return nil, nil // respond has a reply for each
+	}
 	t := d.tally()
 	switch {
 	case len(t.accepted) == 0:
@@ -59,6 +62,35 @@ func (d *delivery) answer(ctx context.Context) (*smtp.SMTPError, error) {
 		return say(250, 2, 0, 0, "OK"), nil
 	}
 	return upstreamReply(last), nil
+}
+
+// respond queues what the client hears: one reply, or with LMTP one for each recipient (RFC 2033 section 4.2).
+func (d *delivery) respond(reply *smtp.SMTPError, err error) {
+	if err != nil {
+		reply = d.ses.srv.reply(err)
+	}
+	if !d.ses.ln.LMTP {
+		d.ses.conn.Reply(reply)
+		return
+	}
+	for i := range d.tx.rcpts {
+		if reply == nil || err == nil {
+			d.ses.conn.Reply(d.ownReply(d.twin[i]))
+			continue
+		}
+		d.ses.conn.Reply(reply)
+	}
+}
+
+// ownReply is what LMTP says of one recipient; one that was discarded hears 250.
+func (d *delivery) ownReply(r int) *smtp.SMTPError {
+	switch {
+	case r < 0:
+		return say(250, 2, 0, 0, "OK")
+	case d.results[r].fate == accepted:
+		return upstreamReply(d.results[r].reply)
+	}
+	return d.ses.srv.reply(d.results[r].error())
 }
 
 // worst is the error of a message that nobody got: any temporary one wins, else the first refusal.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"io"
 	"slices"
 	"time"
 
@@ -22,6 +23,7 @@ type delivery struct {
 	ses     *session
 	tx      *transaction
 	owed    []int // recipients that get a copy
+	twin    []int // beside tx.rcpts: which of owed stands for it; -1: discarded
 	copies  []gate.Copy
 	results []result // beside tx.rcpts
 
@@ -49,10 +51,10 @@ func (s *session) data(ctx context.Context, arg string) error {
 	defer d.close()
 	reply, err := d.run(ctx)
 	d.keepClaims()
-	if err != nil {
+	if d.content == nil || errors.Is(err, errGone) {
 		return err
 	}
-	s.conn.Reply(reply)
+	d.respond(reply, err)
 	return nil
 }
 
@@ -69,26 +71,34 @@ func (s *session) mayData(arg string) error {
 }
 
 func (s *session) newDelivery() *delivery {
-	d := &delivery{ses: s, tx: s.tx, owed: s.tx.forwarded(), results: make([]result, len(s.tx.rcpts))}
+	d := &delivery{ses: s, tx: s.tx, results: make([]result, len(s.tx.rcpts))}
+	d.owed, d.twin = s.tx.forwarded()
 	d.copies = gate.Plan(s.tx.stream, d.owed, s.srv.opt.Upstream.Caps().RcptMax)
-	if len(d.copies) > 1 {
+	if len(d.copies) > 1 && !s.ln.LMTP {
 		d.sum = sha256.New()
 	}
 	return d
 }
 
-// forwarded are the recipients that get a copy, each once however often it was named.
-func (t *transaction) forwarded() []int {
-	var out []int
+// forwarded are the recipients that get a copy, each once however often it was named, and for every recipient the one
+// of them that stands for it.
+func (t *transaction) forwarded() (owed, twin []int) {
+	twin = make([]int, len(t.rcpts))
 	for i := range t.rcpts {
+		twin[i] = -1
+		if !t.rcpts[i].forward {
+			continue
+		}
 		same := func(j int) bool {
 			return t.rcpts[j].id == t.rcpts[i].id && t.rcpts[j].path.Mailbox == t.rcpts[i].path.Mailbox
 		}
-		if t.rcpts[i].forward && !slices.ContainsFunc(out, same) {
-			out = append(out, i)
+		at := slices.IndexFunc(owed, same)
+		if at < 0 {
+			at, owed = len(owed), append(owed, i)
 		}
+		twin[i] = owed[at]
 	}
-	return out
+	return owed, twin
 }
 
 // run answers 354, takes the message and sends its copies. Whatever goes wrong after 354 is answered only when the
@@ -190,11 +200,18 @@ func (d *delivery) take(ctx context.Context) (*smtp.SMTPError, error) {
 func (d *delivery) keep(ctx context.Context) error {
 	sp := &spool{bound: d.ses.srv.opt.Limits.SpoolMem, dir: d.ses.srv.opt.SpoolDir}
 	d.body = sp
-	d.sum.Write(d.header.Raw)
-	if err := sp.fill(d.content, d.sum); err != nil {
+	var also io.Writer = io.Discard
+	if d.sum != nil {
+		also = d.sum
+	}
+	_, _ = also.Write(d.header.Raw)
+	if err := sp.fill(d.content, also); err != nil {
 		return err
 	}
 	d.deadline = d.ses.srv.opt.Now().Add(d.ses.srv.opt.Limits.Deliver)
+	if d.sum == nil {
+		return nil
+	}
 	return d.skipDelivered(ctx)
 }
 

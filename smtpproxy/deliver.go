@@ -99,7 +99,7 @@ func (d *delivery) queueEnvelope(i int) {
 
 // accepts deals with a refused envelope and reports whether the content may go. Where the upstream takes some of a
 // shared copy's recipients, those it defers stop the copy before any content, so that the retry repeats nothing; for
-// those it refuses for good a notice is owed, and sent first.
+// those it refuses for good a notice is owed, and sent first. LMTP answers each for itself and needs neither.
 func (d *delivery) accepts(ctx context.Context, i int, a upstream.Answer) bool {
 	if !a.Go() {
 		d.settleRefused(i, a)
@@ -107,15 +107,19 @@ func (d *delivery) accepts(ctx context.Context, i int, a upstream.Answer) bool {
 	}
 	var lost []int
 	for n, r := range d.copies[i].Recipients {
-		reply := a.Rcpts[n]
+		if a.Rcpts[n].Positive() {
+			continue
+		}
+		res := refusal(a.Rcpts[n])
 		switch {
-		case reply.Positive():
-		case reply.Permanent():
-			d.results[r] = result{fate: refused, reply: reply}
+		case d.ses.ln.LMTP:
+			d.results[r] = res
+		case res.fate == refused:
+			d.results[r] = res
 			lost = append(lost, r)
 		default:
 			d.abort()
-			d.settle(i, result{fate: deferred, reply: reply})
+			d.settle(i, res)
 			return false
 		}
 	}
@@ -185,18 +189,18 @@ func (d *delivery) ended(ctx context.Context, i int) *result {
 		return nil
 	}
 	for n, l := range s.records(ctx, ids) {
-		r := &d.tx.rcpts[stale[n]]
-		if why := d.withheld(r, l, withdrawn[n], len(d.copies[i].Recipients)); why != nil {
+		if why := d.withheld(stale[n], l, withdrawn[n], len(d.copies[i].Recipients)); why != nil {
 			return why
 		}
-		r.readAt = now
+		d.tx.rcpts[stale[n]].readAt = now
 	}
 	return nil
 }
 
 // withheld decides again about one recipient. A copy of its own is refused; a shared one is put off, and the client's
 // retry leaves the recipient out.
-func (d *delivery) withheld(r *recipient, l gate.Lookup, withdrawn bool, sharing int) *result {
+func (d *delivery) withheld(index int, l gate.Lookup, withdrawn bool, sharing int) *result {
+	r := &d.tx.rcpts[index]
 	again := d.ses.srv.decide(d.tx.stream, r.addr, withdrawn, l)
 	if again.Verdict == gate.Permit || (d.tx.stream.Mode == gate.ModeObserve && observed(again)) {
 		return nil
@@ -212,6 +216,9 @@ func (d *delivery) withheld(r *recipient, l gate.Lookup, withdrawn bool, sharing
 	case again.Verdict == gate.Defer:
 		return &result{fate: deferred, err: b}
 	case sharing > 1:
+		if d.ses.ln.LMTP {
+			d.results[index] = result{fate: refused, err: b}
+		}
 		return &result{fate: deferred, err: withdrawnMeanwhile}
 	}
 	return &result{fate: refused, err: b}
@@ -240,10 +247,10 @@ func (d *delivery) finish(i int) {
 	}
 }
 
-// settle gives every recipient of a copy the same result, but those that the upstream refused by themselves.
+// settle gives every recipient of a copy the same result, but those that have one of their own.
 func (d *delivery) settle(i int, res result) {
 	for _, r := range d.copies[i].Recipients {
-		if d.results[r].fate != refused {
+		if d.results[r].fate == pending {
 			d.results[r] = res
 		}
 	}

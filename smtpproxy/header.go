@@ -93,11 +93,15 @@ func (d *delivery) received(c gate.Copy) string {
 
 // protocol is the "with" clause of RFC 3848 and RFC 6531.
 func (s *session) protocol() string {
-	if !s.extended {
-		return "SMTP"
-	}
 	name := "ESMTP"
-	if s.tx != nil && s.tx.utf8 {
+	switch utf8 := s.tx != nil && s.tx.utf8; {
+	case !s.extended:
+		return "SMTP"
+	case s.ln.LMTP && utf8:
+		name = "UTF8LMTP"
+	case s.ln.LMTP:
+		name = "LMTP"
+	case utf8:
 		name = "UTF8SMTP"
 	}
 	if s.secure() {

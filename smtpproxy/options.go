@@ -32,6 +32,7 @@ type Listener struct {
 	Streams     []string       // candidates; empty: all
 	Senders     []string       // reverse-path patterns; empty: any
 	OnBlock     gate.OnBlock   // empty: the stream's
+	LMTP        bool           // speaks LMTP (RFC 2033): each recipient is answered for itself
 }
 
 // Credential is a client that signs in with AUTH.

@@ -320,6 +320,7 @@ func TestDialogues(t *testing.T) {
 		},
 		"auth":     withCredential,
 		"refusing": func(w *world, _ *smtpproxy.Options) { refuse(w.upstream) },
+		"lmtp":     func(w *world, o *smtpproxy.Options) { o.Listeners[0].LMTP = true; refuse(w.upstream) },
 		"strict":   func(_ *world, o *smtpproxy.Options) { o.MinimalReplies, o.DefaultStream = true, "" },
 	}
 	for name, change := range worlds {

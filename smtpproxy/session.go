@@ -121,7 +121,7 @@ var errGone = errors.New("session is over")
 // command runs one command. It queues its own reply; an error is answered by next.
 func (s *session) command(ctx context.Context, cmd wire.Command) error {
 	switch cmd.Verb {
-	case wire.EHLO, wire.HELO:
+	case wire.EHLO, wire.HELO, wire.LHLO:
 		return s.hello(cmd)
 	case wire.STARTTLS:
 		return s.startTLS(cmd.Arg)
@@ -152,7 +152,7 @@ func (s *session) housekeeping(cmd wire.Command) error {
 		s.conn.Reply(say(252, 2, 5, 0, "Cannot verify, but will take the message"))
 	case wire.HELP:
 		s.conn.Reply(say(214, 2, 0, 0, "EHLO HELO STARTTLS AUTH MAIL RCPT DATA RSET NOOP QUIT VRFY"))
-	case wire.EXPN, wire.BDAT, wire.LHLO:
+	case wire.EXPN, wire.BDAT:
 		return notImplemented
 	default:
 		return unknownCommand
@@ -160,13 +160,17 @@ func (s *session) housekeeping(cmd wire.Command) error {
 	return nil
 }
 
-// hello answers EHLO and HELO, which also end a transaction (RFC 5321 section 4.1.4).
+// hello answers EHLO and HELO, or LHLO where the listener speaks LMTP (RFC 2033 section 4.1), which also end a
+// transaction (RFC 5321 section 4.1.4).
 func (s *session) hello(cmd wire.Command) error {
+	if (cmd.Verb == wire.LHLO) != s.ln.LMTP {
+		return unknownCommand
+	}
 	if cmd.Arg == "" {
 		return syntaxError
 	}
 	s.reset()
-	s.helo, s.extended = cmd.Arg, cmd.Verb == wire.EHLO
+	s.helo, s.extended = cmd.Arg, cmd.Verb != wire.HELO
 	if !s.extended {
 		s.conn.ReplyLines(250, []string{s.srv.opt.Hostname})
 		return nil

@@ -34,7 +34,7 @@ read the key files. --format json prints one entry a line; docs/configuration.md
   consentgate blocked --recipient ann@example.com
   consentgate blocked --follow`,
 		Args: cobra.NoArgs,
-		RunE: p.run(func(ctx context.Context, _ []string) error { return p.blocked(ctx, f) }),
+		RunE: p.run(p.untilSignal(func(ctx context.Context, _ []string) error { return p.blocked(ctx, f) })),
 	}
 	fs := cmd.Flags()
 	fs.StringVar(&f.since, "since", "", "only entries this `old` at most, such as 24h or 7d, or since a time")

@@ -14,12 +14,16 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	p := &program{
 		in: os.Stdin, out: os.Stdout, err: os.Stderr,
-		env: os.Getenv, root: os.Geteuid() == 0, now: time.Now,
+		env: os.Getenv, root: os.Geteuid() == 0, now: time.Now, signals: signals,
 	}
-	code := p.execute(ctx, p.rootCommand(), os.Args[1:])
-	stop()
-	os.Exit(code)
+	os.Exit(p.execute(context.Background(), p.rootCommand(), os.Args[1:]))
+}
+
+// signals ends the context at Ctrl-C or SIGTERM; from then on another one kills.
+func signals(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	return ctx, stop
 }

@@ -4,12 +4,15 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 var update = flag.Bool("update", false, "write the golden files of help texts")
@@ -26,8 +29,9 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "eventually": eventually},
 		Setup: func(e *testscript.Env) error {
+			e.Setenv("GORACE", "atexit_sleep_ms=0") // or each program under -race ends a second late
 			e.Setenv("CONSENTGATE_DATA_DIR", filepath.Join(e.WorkDir, "data"))
 			e.Setenv("CONSENTGATE_CONFIG", filepath.Join(e.WorkDir, "config.yaml"))
 			return os.WriteFile(filepath.Join(e.WorkDir, "config.yaml"), []byte(scriptConfig), 0o600)
@@ -50,6 +54,21 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	err := ts.Exec("sh", append([]string{"-c", `"$@"; test $? = "$0"`, args[0], "consentgate"}, args[1:]...)...)
 	ts.Check(err)
+}
+
+// eventually waits until a file has a line that fits a pattern: eventually log ready.
+func eventually(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: eventually FILE PATTERN")
+	}
+	var text []byte
+	for end := time.Now().Add(deadline); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		text, _ = os.ReadFile(ts.MkAbs(args[0])) // it may not be there yet
+		if regexp.MustCompile(args[1]).Match(text) {
+			return
+		}
+	}
+	ts.Fatalf("%s never has %s:\n%s", args[0], args[1], text)
 }
 
 // Every command's help stands in a file, so that a change of what people read is seen in review.
@@ -99,4 +118,25 @@ func TestEveryCommandThatDoesSomethingHasHelpWithAnExample(t *testing.T) {
 			t.Errorf("%s: Long or Example is empty", cmd.CommandPath())
 		}
 	})
+}
+
+func TestEveryFlagOfServeIsDocumented(t *testing.T) {
+	t.Parallel()
+	docs, err := os.ReadFile("../../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &program{env: func(string) string { return "" }}
+	root := p.rootCommand()
+	serve, _, err := root.Find([]string{"serve"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, flags := range []*pflag.FlagSet{serve.Flags(), root.PersistentFlags()} {
+		flags.VisitAll(func(f *pflag.Flag) {
+			if f.Name != "help" && !strings.Contains(string(docs), "`--"+f.Name) {
+				t.Errorf("docs/configuration.md does not explain --%s", f.Name)
+			}
+		})
+	}
 }

@@ -29,12 +29,12 @@ password_hash of a credential.`,
 		Example: `  consentgate password
   pass show smtp/crm | consentgate password`,
 		Args: cobra.NoArgs,
-		RunE: p.run(func(context.Context, []string) error { return p.password() }),
+		RunE: p.run(p.untilSignal(func(ctx context.Context, _ []string) error { return p.password(ctx) })),
 	}
 }
 
-func (p *program) password() error {
-	secret, err := p.readPassword()
+func (p *program) password(ctx context.Context) error {
+	secret, err := p.readPassword(ctx)
 	switch {
 	case err != nil:
 		return err
@@ -52,9 +52,9 @@ func (p *program) password() error {
 	}{string(hash)}, func(w io.Writer) { fmt.Fprintln(w, string(hash)) })
 }
 
-func (p *program) readPassword() (string, error) {
+func (p *program) readPassword(ctx context.Context) (string, error) {
 	if f, ok := p.in.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		return p.askPassword(int(f.Fd()))
+		return p.askPassword(ctx, int(f.Fd()))
 	}
 	text, err := bufio.NewReader(io.LimitReader(p.in, 4096)).ReadString('\n')
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -63,11 +63,11 @@ func (p *program) readPassword() (string, error) {
 	return strings.TrimRight(text, "\r\n"), nil
 }
 
-func (p *program) askPassword(fd int) (string, error) {
+func (p *program) askPassword(ctx context.Context, fd int) (string, error) {
 	var given [2]string
 	for i, prompt := range []string{"password: ", "again: "} {
 		fmt.Fprint(p.err, prompt)
-		b, err := term.ReadPassword(fd)
+		b, err := readHidden(ctx, fd)
 		fmt.Fprintln(p.err)
 		if err != nil {
 			return "", fmt.Errorf("read the password: %w", err)
@@ -78,4 +78,28 @@ func (p *program) askPassword(fd int) (string, error) {
 		return "", errors.New("the two passwords differ: start again")
 	}
 	return given[0], nil
+}
+
+// readHidden reads a line without echo and sees to it that Ctrl-C does not leave the terminal like that. The reader it
+// gives up then ends with the process.
+func readHidden(ctx context.Context, fd int) ([]byte, error) {
+	before, err := term.GetState(fd)
+	if err != nil {
+		return nil, err
+	}
+	type line struct {
+		text []byte
+		err  error
+	}
+	read := make(chan line, 1)
+	go func() {
+		text, err := term.ReadPassword(fd)
+		read <- line{text, err}
+	}()
+	select {
+	case l := <-read:
+		return l.text, l.err
+	case <-ctx.Done():
+		return nil, errors.Join(errors.New("interrupted"), term.Restore(fd, before))
+	}
 }

@@ -26,6 +26,8 @@ type program struct {
 	env      func(string) string
 	root     bool
 	now      func() time.Time
+	// signals ends a context at Ctrl-C; nil: nothing does.
+	signals func(context.Context) (context.Context, context.CancelFunc)
 
 	configPath, store, dataDir string
 	json                       bool
@@ -41,6 +43,18 @@ func (p *program) run(b body) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		p.started = true
 		return b(cmd.Context(), args)
+	}
+}
+
+// untilSignal is for a body that has to tidy up after Ctrl-C or SIGTERM; others just end.
+func (p *program) untilSignal(b body) body {
+	return func(ctx context.Context, args []string) error {
+		if p.signals != nil {
+			var stop context.CancelFunc
+			ctx, stop = p.signals(ctx)
+			defer stop()
+		}
+		return b(ctx, args)
 	}
 }
 

@@ -26,7 +26,7 @@ It logs one line "listening" for each listener, then "ready". SIGTERM and Ctrl-C
   consentgate serve --upstream smtp+starttls://gate@smtp.example.net:587 \
       --transactional '*@shop.example.com' --store redis://127.0.0.1:6379/0`,
 		Args: cobra.NoArgs,
-		RunE: p.run(func(ctx context.Context, _ []string) error { return p.serve(ctx, o) }),
+		RunE: p.run(p.untilSignal(func(ctx context.Context, _ []string) error { return p.serve(ctx, o) })),
 	}
 	f := cmd.Flags()
 	f.StringArrayVar(&o.Listen, "listen", nil, "`address` to take mail on (default 127.0.0.1:2525); repeatable")

@@ -19,10 +19,10 @@ them on a page. Nothing is kept when it ends.`,
 		Example: `  consentgate sink --listen 127.0.0.1:1025 --http 127.0.0.1:8080
   consentgate serve --upstream 127.0.0.1:1025`,
 		Args: cobra.NoArgs,
-		RunE: p.run(func(ctx context.Context, _ []string) error {
+		RunE: p.run(p.untilSignal(func(ctx context.Context, _ []string) error {
 			o.Log = p.log(slog.LevelInfo)
 			return sink.Run(ctx, o)
-		}),
+		})),
 	}
 	cmd.Flags().StringVar(&o.Listen, "listen", "127.0.0.1:1025", "`address` to take mail on")
 	cmd.Flags().StringVar(&o.HTTP, "http", "127.0.0.1:8080", "`address` of the page")

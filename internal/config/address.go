@@ -1,37 +1,23 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
-	"net/url"
 	"strconv"
 	"strings"
+
+	"github.com/consentgate/consentgate/unsub"
 )
 
-// publicURLMax keeps "<URL/u/TOKEN>" with a token of 50 characters within the 120 octets that List-Unsubscribe may
-// take unfolded.
-const publicURLMax = 120 - len("</u/>") - 50
-
+// parsePublicURL takes what unsub can make links of, without a slash at its end.
 func parsePublicURL(s string) (string, error) {
-	u, err := url.Parse(s)
-	switch {
-	case err != nil || u.Host == "" || u.Opaque != "":
-		return "", errors.New("is no URL: write for example https://u.example.com")
-	case u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())):
-		return "", errors.New("must begin with https://: mail providers only use that (http is for a loopback host)")
-	case u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.ForceQuery:
-		return "", errors.New("must end after the path: remove the user name, query or fragment")
+	if _, err := unsub.NewLinks(unsub.Tokens{}, s, ""); err != nil {
+		return "", fmt.Errorf("is no public URL: %w", cmp.Or(errors.Unwrap(err), err))
 	}
-	s = strings.TrimRight(s, "/")
-	if len(s) > publicURLMax {
-		return "", fmt.Errorf("is too long for a header line: use at most %d characters", publicURLMax)
-	}
-	if strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || r == '<' || r == '>' || r == ',' }) {
-		return "", errors.New("holds a character that cannot stand in a header: use ASCII, the host in its xn-- form")
-	}
-	return s, nil
+	return strings.TrimRight(s, "/"), nil
 }
 
 // isLoopback reports whether host is this machine only.

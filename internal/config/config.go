@@ -2,7 +2,6 @@ package config
 
 import (
 	"net/netip"
-	"time"
 
 	"github.com/consentgate/consentgate/gate"
 	"github.com/consentgate/consentgate/smtpproxy/upstream"
@@ -94,7 +93,6 @@ type Unsubscribe struct {
 type Log struct {
 	Addresses string // "masked", "full" or "hashed"
 	Permits   bool
-	Retention time.Duration
 	Entries   int
 }
 

@@ -3,6 +3,7 @@ package config_test
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -236,12 +237,12 @@ func TestAClientPresetDecidesOnBlockUnlessOnBlockDoes(t *testing.T) {
 func TestFlagsThatMakeNoSenseNameTheFlag(t *testing.T) {
 	t.Parallel()
 	for want, o := range map[string]config.Overlay{
-		`--mode: "obsrve" is not known here: did you mean observe?`:                                                                 {Mode: "obsrve"},
-		`--on-block: "drop" is not known here: use reject or discard`:                                                               {OnBlock: "drop"},
-		`--network: "x" is no network: write it as 10.0.0.0/8 or 192.0.2.7`:                                                         {Networks: []string{"x"}},
-		`--transactional: "shop" is no sender pattern: write news@example.com, *@example.com or bounce+*@example.com`:               {Transactional: []string{"shop"}},
-		`--public-url: "http://u.example.com" must begin with https://: mail providers only use that (http is for a loopback host)`: {PublicURL: "http://u.example.com"},
-		`listeners[0]: 0.0.0.0:25 is open to other machines: say who may relay with networks (--network), or set require_auth`:      {Listen: []string{"0.0.0.0:25"}},
+		`--mode: "obsrve" is not known here: did you mean observe?`:                                                                                             {Mode: "obsrve"},
+		`--on-block: "drop" is not known here: use reject or discard`:                                                                                           {OnBlock: "drop"},
+		`--network: "x" is no network: write it as 10.0.0.0/8 or 192.0.2.7`:                                                                                     {Networks: []string{"x"}},
+		`--transactional: "shop" is no sender pattern: write news@example.com, *@example.com or bounce+*@example.com`:                                           {Transactional: []string{"shop"}},
+		`--public-url: "http://u.example.com" is no public URL: want https, since mail clients take one-click from nothing else (http only on a loopback host)`: {PublicURL: "http://u.example.com"},
+		`listeners[0]: 0.0.0.0:25 is open to other machines: say who may relay with networks (--network), or set require_auth`:                                  {Listen: []string{"0.0.0.0:25"}},
 	} {
 		_, err := config.Parse("", nil, config.Options{Env: environ(), Flags: o})
 		if err == nil || err.Error() != want {
@@ -306,5 +307,38 @@ func TestAFileThatIsNamedMustBeThere(t *testing.T) {
 	_, err := config.Load(config.Options{Path: "/nowhere/config.yaml", Env: environ()})
 	if want := "config file /nowhere/config.yaml: no such file or directory"; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+// The file with every key is full.yaml; what it holds must be explained.
+func TestEveryKeyIsDocumented(t *testing.T) {
+	t.Parallel()
+	docs := read(t, "../../docs/configuration.md")
+	names := regexp.MustCompile(`(?m)(?:^ *(?:- )?|[{,] ?)([a-z_]+):`).FindAllStringSubmatch(read(t, "testdata/good/full.yaml"), -1)
+	for _, m := range names {
+		switch m[1] {
+		case "newsletter", "receipts", "terms", "confirm": // names of streams
+			continue
+		}
+		if !strings.Contains(docs, "`"+m[1]) && !strings.Contains(docs, "."+m[1]+"`") {
+			t.Errorf("docs/configuration.md does not explain %s", m[1])
+		}
+	}
+}
+
+// What is documented as a section's key must be accepted: full.yaml has it, or it stands in its place.
+func TestEveryDocumentedKeyIsRead(t *testing.T) {
+	t.Parallel()
+	full := read(t, "testdata/good/full.yaml")
+	_, keys, _ := strings.Cut(read(t, "../../docs/configuration.md"), "## Keys")
+	keys, _, _ = strings.Cut(keys, "### Patterns")
+	for _, row := range regexp.MustCompile("(?m)^\\| ((?:`[a-z_.]+` ?)+)\\|").FindAllStringSubmatch(keys, -1) {
+		for key := range strings.FieldsSeq(strings.ReplaceAll(row[1], "`", "")) {
+			for part := range strings.SplitSeq(key, ".") {
+				if part != "store_file" && !strings.Contains(full, part+":") {
+					t.Errorf("full.yaml lacks %s", key)
+				}
+			}
+		}
 	}
 }

@@ -21,7 +21,7 @@ func defaults() *Config {
 	return &Config{
 		Mode: gate.ModeEnforce, BareLines: "reject", StoreAddresses: "encrypted", StoreChecks: "warn",
 		Jurisdictions: []string{"EU"},
-		Log:           Log{Addresses: "masked", Retention: 90 * day, Entries: 1_000_000},
+		Log:           Log{Addresses: "masked", Entries: 1_000_000},
 		Replies:       Replies{Detail: "full"},
 		Unsubscribe:   Unsubscribe{Listen: "127.0.0.1:8025"},
 		Limits:        defaultLimits(),
@@ -50,7 +50,7 @@ func (c *Config) complete(r *report, o Options) {
 	if c.DataDir == "" {
 		r.add("data_dir", "has no default without HOME: set data_dir or CONSENTGATE_DATA_DIR")
 	}
-	if c.Store == "" {
+	if c.Store == "" || c.Store == "sqlite:" {
 		c.Store = "sqlite:" + filepath.Join(c.DataDir, "consent.db")
 	}
 	if c.Hostname == "" {

@@ -33,8 +33,7 @@ func (c *Config) tree() yaml.MapSlice {
 		"upstreams", each(c.Upstreams, Upstream.tree),
 		"streams", c.streamTree(),
 		"unsubscribe", pairs("listen", c.Unsubscribe.Listen, "public_url", c.Unsubscribe.PublicURL),
-		"log", pairs("addresses", c.Log.Addresses, "permits", c.Log.Permits,
-			"retention", FormatDuration(c.Log.Retention), "entries", c.Log.Entries),
+		"log", pairs("addresses", c.Log.Addresses, "permits", c.Log.Permits, "entries", c.Log.Entries),
 		"replies", pairs("detail", c.Replies.Detail),
 		"limits", c.Limits.tree(),
 	)

@@ -149,7 +149,7 @@ func (l *Log) read() reader {
 		return fields{
 			"addresses": oneOf(&l.Addresses, "masked", "full", "hashed"),
 			"permits":   boolean(&l.Permits),
-			"retention": duration(&l.Retention, day, 3650*day),
+			"retention": later("removing entries by age (log.entries bounds them by number)"),
 			"entries":   number(&l.Entries, 1000, 1_000_000_000),
 		}
 	})

@@ -24,14 +24,6 @@ func ParseDuration(s string) (time.Duration, error) {
 	return time.ParseDuration(s)
 }
 
-// FormatDuration is the inverse of ParseDuration.
-func FormatDuration(d time.Duration) string {
-	if d > 0 && d%day == 0 {
-		return strconv.FormatInt(int64(d/day), 10) + "d"
-	}
-	return d.String()
-}
-
 // parseSize reads a number of bytes: "52428800", "256KiB" or "50MiB".
 func parseSize(s string) (int64, error) {
 	unit := int64(1)

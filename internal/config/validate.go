@@ -35,8 +35,11 @@ func (c *Config) validate(r *report) {
 // validatePaths: a config file has no working directory, so its paths begin at the root.
 func (c *Config) validatePaths(r *report) {
 	paths := [][2]string{
-		{"data_dir", c.DataDir}, {"id_key_file", c.IDKeyFile}, {"store_file", c.storeFile},
-		{"tls.certificate", c.TLS.Certificate}, {"tls.key", c.TLS.Key},
+		{"data_dir", c.DataDir},
+		{"id_key_file", c.IDKeyFile},
+		{"store_file", c.storeFile},
+		{"tls.certificate", c.TLS.Certificate},
+		{"tls.key", c.TLS.Key},
 	}
 	for i, u := range c.Upstreams {
 		paths = append(paths, [2]string{fmt.Sprintf("upstreams[%d].password_file", i), u.PasswordFile})
@@ -50,7 +53,7 @@ func (c *Config) validatePaths(r *report) {
 
 func (c *Config) validateStore(r *report) {
 	scheme, rest, ok := strings.Cut(c.Store, ":")
-	schemes := []string{"sqlite", "redis", "rediss", "redis+sentinel", "redis+cluster", "unix"}
+	schemes := []string{"sqlite", "redis", "rediss", "redis+sentinel", "redis+cluster", "rediss+sentinel", "rediss+cluster", "unix"}
 	switch {
 	case !ok:
 		r.add("store", "%q is no store URL: write sqlite:/path/consent.db or redis://host:6379/0", c.Store)

@@ -16,10 +16,12 @@ import (
 func TestEachKindOfURLReachesAStoreThatServes(t *testing.T) {
 	t.Parallel()
 	server, cluster := testredis.Start(t), testredis.Cluster(t)
+	sentinel, _, _ := testredis.Sentinel(t)
 	for _, url := range []string{
 		server.URL,
 		"unix:" + server.Socket + "?db=1",
 		cluster.URL,
+		sentinel,
 		"sqlite:" + filepath.Join(t.TempDir(), "consent.db"),
 	} {
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)

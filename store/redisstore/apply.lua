@@ -6,12 +6,14 @@
 --       then name and text of each field.
 -- Returns 1 done, 0 read again, -1 no sentinel of this schema, -2 a history without a record.
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return -1 end
-if (redis.call('HGET', KEYS[2], 'v') or '0') ~= ARGV[2] then return 0 end
 local last = 5 + ARGV[5]
 if ARGV[2] == '0' then
-  if redis.call('EXISTS', KEYS[3]) == 1 then return -2 end
+  if redis.call('EXISTS', KEYS[2], KEYS[3]) ~= 0 then
+    if redis.call('HEXISTS', KEYS[2], 'v') == 1 then return 0 else return -2 end
+  end
   redis.call('RPUSH', KEYS[3], ARGV[4], unpack(ARGV, 6, last))
 else
+  if redis.call('HGET', KEYS[2], 'v') ~= ARGV[2] then return 0 end
   redis.call('DEL', KEYS[2])
   if ARGV[4] ~= '' then redis.call('LSET', KEYS[3], 0, ARGV[4]) end
   redis.call('RPUSH', KEYS[3], unpack(ARGV, 6, last))

@@ -119,18 +119,23 @@ func wrongSchema(got int) error {
 		"or copy the store with one that knows both", got, schema)
 }
 
-// create makes an empty file a database of our schema, in one transaction, and writes who it is unless that stands.
+// create makes an empty file a database of our schema and writes who it is unless that stands.
 func create(ctx context.Context, path string, m gate.Meta) error {
 	made, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600) // SQLite gives its other files the same mode
 	if err != nil {
 		return err
 	}
-	made.Close()
+	if err := made.Close(); err != nil {
+		return err
+	}
 	f, err := connect(path)
 	if err != nil {
 		return err
 	}
-	defer f.close()
+	return errors.Join(f.create(ctx, m), f.close())
+}
+
+func (f *file) create(ctx context.Context, m gate.Meta) error {
 	var version int
 	if err := f.write.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
 		return err
@@ -138,6 +143,7 @@ func create(ctx context.Context, path string, m gate.Meta) error {
 	if version != 0 && version != schema {
 		return wrongSchema(version)
 	}
+	// The journal mode is the file's and cannot change inside a transaction.
 	if err := retryBusy(ctx, func() error {
 		_, err := f.write.ExecContext(ctx, "PRAGMA journal_mode = WAL")
 		return err
@@ -148,12 +154,11 @@ func create(ctx context.Context, path string, m gate.Meta) error {
 	if err != nil {
 		return err
 	}
-	defer tx.Rollback()
-	if _, err := tx.ExecContext(ctx, schemaText); err != nil {
-		return err
-	}
-	if _, err := tx.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", schema)); err != nil {
-		return err
+	defer tx.Rollback() // nothing after a commit
+	for _, text := range []string{schemaText, fmt.Sprintf("PRAGMA user_version = %d", schema)} {
+		if _, err := tx.ExecContext(ctx, text); err != nil {
+			return err
+		}
 	}
 	if _, err := tx.ExecContext(ctx, "INSERT INTO meta (one, fingerprint, created) VALUES (1, ?, ?) ON CONFLICT DO NOTHING",
 		m.Fingerprint, m.Created.Unix()); err != nil {

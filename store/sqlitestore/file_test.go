@@ -160,17 +160,14 @@ func TestABulkLetsAnotherHandleWriteInBetween(t *testing.T) {
 	other := open(t, sqlitestore.Options{Path: path})
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	var bulk []gate.Change
-	for i := range 100_000 {
-		bulk = append(bulk, grant(byte(i), fmt.Sprint("bulk", i)))
-	}
+	bulk := many(20_000)
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
 		s.Apply(ctx, bulk)
 	}()
 	gatetest.Eventually(t, "the bulk has begun", func() bool {
-		return other.Records(t.Context(), []gate.ID{{0}})[0].Record.Version > 0
+		return other.Records(t.Context(), []gate.ID{bulk[0].ID})[0].Record.Version > 0
 	})
 	for i := range 5 {
 		short, cancel := context.WithTimeout(t.Context(), 2*time.Second)

@@ -97,36 +97,41 @@ func TestAWaiterLeavesWhenItsContextEnds(t *testing.T) {
 
 func TestABatchEndsWithTheLastOfItsDeadlines(t *testing.T) {
 	t.Parallel()
+	now := time.Now()
+	own, early, late := now.Add(time.Minute), now.Add(2*time.Minute), now.Add(3*time.Minute)
 	gateOpen, started := make(chan struct{}), make(chan struct{}, 9)
-	var deadlines []time.Time
+	latest := make(map[*job]time.Time) // by the last job of a run; only one runs at a time
 	g := combine.New(func(ctx context.Context, jobs []*job) {
 		started <- struct{}{}
 		<-gateOpen
-		d, _ := ctx.Deadline()
-		deadlines = append(deadlines, d)
+		for _, j := range jobs {
+			latest[j], _ = ctx.Deadline()
+		}
 	})
-	defer g.Close()
 	var wg sync.WaitGroup
-	do := func(until time.Time) {
+	do := func(j *job, until time.Time) {
 		wg.Go(func() {
 			ctx, cancel := context.WithDeadline(context.Background(), until)
 			defer cancel()
-			_ = g.Do(ctx, &job{})
+			if err := g.Do(ctx, j); err != nil {
+				t.Errorf("Do: %v", err)
+			}
 		})
 	}
-	now := time.Now()
-	first, latest := now.Add(time.Minute), now.Add(3*time.Minute)
-	do(first)
+	var first, second, third job
+	do(&first, own)
 	<-started
-	do(latest)
-	do(now.Add(2 * time.Minute))
+	do(&second, late)
+	do(&third, early)
 	close(gateOpen)
 	wg.Wait()
-	if !deadlines[0].Equal(first) {
-		t.Errorf("the lone call ended at %v, want %v", deadlines[0], first)
+	g.Close()
+	if !latest[&first].Equal(own) {
+		t.Errorf("the lone call had until %v, want its own %v", latest[&first], own)
 	}
-	if n := len(deadlines); n < 2 || n > 3 {
-		t.Errorf("got %d runs, want 2 or 3", n)
+	// Whether the two met in one batch or not, neither may end before its caller does.
+	if latest[&second].Before(late) || latest[&third].Before(early) {
+		t.Errorf("batches had until %v and %v, want no earlier than %v and %v", latest[&second], latest[&third], late, early)
 	}
 }
 

@@ -1,0 +1,94 @@
+package sqlitestore_test
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/consentgate/consentgate/gate"
+)
+
+// many returns grants to n recipients with ids as they come from an HMAC.
+func many(n int) []gate.Change {
+	changes := make([]gate.Change, n)
+	for i := range changes {
+		sum := sha256.Sum256(binary.BigEndian.AppendUint64(nil, uint64(i)))
+		changes[i] = grant(0, fmt.Sprint("e", i))
+		changes[i].ID = gate.ID(sum[:16])
+	}
+	return changes
+}
+
+func mustApply(b *testing.B, s gate.Applier, changes []gate.Change) {
+	b.Helper()
+	for i, a := range s.Apply(b.Context(), changes) {
+		if a.Err != nil {
+			b.Fatalf("change %d: %v", i, a.Err)
+		}
+	}
+}
+
+func BenchmarkRecords(b *testing.B) {
+	s, _ := ready(b)
+	changes := many(10_000)
+	mustApply(b, s, changes)
+	ids := make([]gate.ID, len(changes))
+	for i, c := range changes {
+		ids[i] = c.ID
+	}
+	for _, size := range []int{1, 10, 100} {
+		b.Run(fmt.Sprint(size), func(b *testing.B) {
+			for i := 0; b.Loop(); i++ {
+				from := i * size % (len(ids) - size)
+				if l := s.Records(b.Context(), ids[from:from+size])[0]; l.Err != nil {
+					b.Fatal(l.Err)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkApplyOne(b *testing.B) {
+	s, _ := ready(b)
+	changes := many(1 << 20)
+	for i := 0; b.Loop(); i++ {
+		mustApply(b, s, changes[i:i+1])
+	}
+}
+
+// BenchmarkApply16 is what sixteen people at once cost: they share transactions.
+func BenchmarkApply16(b *testing.B) {
+	s, _ := ready(b)
+	changes := many(1 << 20)
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	b.ResetTimer()
+	for range 16 {
+		wg.Go(func() {
+			for i := next.Add(1); i <= int64(b.N); i = next.Add(1) {
+				at := int(i) % len(changes)
+				if a := s.Apply(b.Context(), changes[at:at+1])[0]; a.Err != nil {
+					b.Error(a.Err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// BenchmarkImport is a bulk of new recipients, with the pauses that others need; it reports records a second.
+func BenchmarkImport(b *testing.B) {
+	s, _ := ready(b)
+	changes := many(1 << 18)
+	const batch = 2048
+	at := 0
+	for b.Loop() {
+		mustApply(b, s, changes[at:at+batch])
+		at = (at + batch) % (len(changes) - batch)
+	}
+	b.ReportMetric(float64(b.N*batch)/b.Elapsed().Seconds(), "records/s")
+}

@@ -67,7 +67,7 @@ func (d *delivery) answer(ctx context.Context) (*smtp.SMTPError, error) {
 // respond queues what the client hears: one reply, or with LMTP one for each recipient (RFC 2033 section 4.2).
 func (d *delivery) respond(reply *smtp.SMTPError, err error) {
 	if err != nil {
-		reply = d.ses.srv.reply(err)
+		reply = d.ses.reply(err)
 	}
 	if !d.ses.ln.LMTP {
 		d.ses.conn.Reply(reply)
@@ -90,7 +90,7 @@ func (d *delivery) ownReply(r int) *smtp.SMTPError {
 	case d.results[r].fate == accepted:
 		return upstreamReply(d.results[r].reply)
 	}
-	return d.ses.srv.reply(d.results[r].error())
+	return d.ses.reply(d.results[r].error())
 }
 
 // worst is the error of a message that nobody got: any temporary one wins, else the first refusal.
@@ -148,7 +148,7 @@ func (d *delivery) note(ctx context.Context, recipients []int) error {
 // skipDelivered marks what an earlier try of the same message delivered. Without the ledger nothing is sent: a copy
 // twice is worse than a copy later.
 func (d *delivery) skipDelivered(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, d.ses.srv.opt.Limits.Lookup)
+	ctx, cancel := context.WithTimeout(ctx, d.ses.set.Limits.Lookup)
 	defer cancel()
 	members, err := d.ses.srv.opt.Ledger.Delivered(ctx, d.ledgerKey())
 	if err != nil {

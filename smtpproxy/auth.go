@@ -19,7 +19,7 @@ import (
 // credentials checks passwords. bcrypt costs about 70 ms of a core, so it runs on few workers at once, and a password
 // that was right is remembered as a keyed hash until the process ends or reloads.
 type credentials struct {
-	byName  map[string]*Credential
+	byName  map[string]*credential
 	workers chan struct{}
 	key     [32]byte
 	// absent is compared against where the name is unknown, so that timing tells no names.
@@ -32,22 +32,28 @@ type credentials struct {
 // bcryptWorkers bounds the cores that sign-ins may take.
 const bcryptWorkers = 2
 
-func newCredentials(list []Credential) *credentials {
+// credential is a Credential with its streams found.
+type credential struct {
+	Credential
+	candidates []*gate.Stream
+}
+
+func newCredentials(list []Credential, named func([]string) []*gate.Stream) *credentials {
 	c := &credentials{
-		byName:  make(map[string]*Credential, len(list)),
+		byName:  make(map[string]*credential, len(list)),
 		workers: make(chan struct{}, bcryptWorkers),
 		known:   make(map[string][32]byte),
 	}
 	_, _ = rand.Read(c.key[:])
-	for i := range list {
-		c.byName[list[i].Username] = &list[i]
-		c.absent = []byte(list[i].PasswordHash)
+	for _, l := range list {
+		c.byName[l.Username] = &credential{Credential: l, candidates: named(l.Streams)}
+		c.absent = []byte(l.PasswordHash)
 	}
 	return c
 }
 
 // check returns the credential and the stream that "username+stream" names outright, empty for none.
-func (c *credentials) check(name, password string) (cred *Credential, stream string, ok bool) {
+func (c *credentials) check(name, password string) (cred *credential, stream string, ok bool) {
 	cred = c.byName[name]
 	if cred == nil {
 		if i := strings.LastIndexByte(name, '+'); i > 0 {
@@ -64,7 +70,7 @@ func (c *credentials) check(name, password string) (cred *Credential, stream str
 	return cred, stream, true
 }
 
-func (c *credentials) verify(cred *Credential, password string) bool {
+func (c *credentials) verify(cred *credential, password string) bool {
 	mac := c.mac(cred.Username, password)
 	c.mu.Lock()
 	known, seen := c.known[cred.Username]
@@ -99,7 +105,7 @@ func (c *credentials) mac(name, password string) (out [32]byte) {
 // auth runs one AUTH exchange (RFC 4954) with PLAIN or LOGIN.
 func (s *session) auth(arg string) error {
 	switch {
-	case !s.authOffered() && s.ln.TLS == TLSStartTLS && len(s.srv.opt.Credentials) > 0:
+	case !s.authOffered() && s.ln.TLS == TLSStartTLS && len(s.set.Credentials) > 0:
 		return needStartTLS
 	case !s.authOffered():
 		return notImplemented
@@ -113,20 +119,15 @@ func (s *session) auth(arg string) error {
 	if err != nil {
 		return err
 	}
-	cred, stream, ok := s.srv.credentials.check(name, password)
+	cred, stream, ok := s.set.credentials.check(name, password)
 	if !ok {
 		return s.authRefused()
 	}
-	candidates := s.ln.candidates
-	if len(cred.Streams) > 0 {
-		candidates = s.srv.named(cred.Streams)
+	s.cred, s.outright = cred, stream
+	if stream != "" && len(s.candidates()) == 0 {
+		s.cred, s.outright = nil, ""
+		return s.authRefused()
 	}
-	if stream != "" {
-		if candidates = only(candidates, stream); candidates == nil {
-			return s.authRefused()
-		}
-	}
-	s.cred, s.candidates, s.outright = cred, candidates, stream != ""
 	s.conn.Reply(say(235, 2, 7, 0, "Authentication succeeded"))
 	return nil
 }
@@ -144,7 +145,7 @@ func only(candidates []*gate.Stream, name string) []*gate.Stream {
 func (s *session) authRefused() error {
 	s.authFails++
 	s.log.Info("sign-in refused", "client", s.client)
-	if s.authFails >= s.srv.opt.Limits.AuthFails {
+	if s.authFails >= s.set.Limits.AuthFails {
 		s.closing = true
 		return authTooOften
 	}
@@ -208,7 +209,7 @@ func unlessSyntax(err error) error {
 
 // authOffered: PLAIN and LOGIN show the password, so they need TLS, or a loopback listener without TLS.
 func (s *session) authOffered() bool {
-	if len(s.srv.opt.Credentials) == 0 {
+	if len(s.set.Credentials) == 0 {
 		return false
 	}
 	if s.secure() {

@@ -26,7 +26,7 @@ func (s *session) entry(tx *transaction, r *recipient, phase string, err error) 
 		e.Credential = s.cred.Username
 	}
 	if !r.addr.IsZero() {
-		e.Recipient = s.srv.opt.Mask(r.addr, r.id)
+		e.Recipient = s.set.Mask(r.addr, r.id)
 		e.Address = s.sealed(r.addr)
 	}
 	if b, ok := errors.AsType[*blocked](err); ok {
@@ -57,7 +57,7 @@ func (s *session) blockAll(tx *transaction, phase string, d gate.Decision) error
 		entries = append(entries, s.entry(tx, &r, phase, b))
 	}
 	for i := range entries {
-		entries[i].Reply = replyText(s.srv.reply(b))
+		entries[i].Reply = replyText(s.reply(b))
 	}
 	s.srv.opt.Count("blocked." + entries[0].Stream + "." + string(d.Reason))
 	if err := s.srv.record(entries, false); err != nil {

@@ -73,7 +73,7 @@ func (s *session) mayData(arg string) error {
 func (s *session) newDelivery() *delivery {
 	d := &delivery{ses: s, tx: s.tx, results: make([]result, len(s.tx.rcpts))}
 	d.owed, d.twin = s.tx.forwarded()
-	d.copies = gate.Plan(s.tx.stream, d.owed, s.srv.opt.Upstream.Caps().RcptMax)
+	d.copies = gate.Plan(s.tx.stream, d.owed, s.set.Upstream.Caps().RcptMax)
 	if len(d.copies) > 1 && !s.ln.LMTP {
 		d.sum = sha256.New()
 	}
@@ -142,7 +142,7 @@ func (d *delivery) reach(ctx context.Context) error {
 
 // connect takes a lease; its bounds are the pool's own, and the end of ctx closes it.
 func (d *delivery) connect(ctx context.Context) error {
-	lease, err := d.ses.srv.opt.Upstream.Get(ctx, d.need())
+	lease, err := d.ses.set.Upstream.Get(ctx, d.need())
 	if err != nil {
 		return err
 	}
@@ -169,7 +169,7 @@ func (d *delivery) need() upstream.Need {
 
 // take reads the message and sends it.
 func (d *delivery) take(ctx context.Context) (*smtp.SMTPError, error) {
-	header, err := wire.ReadHeader(d.content, nil, d.ses.srv.opt.Limits.Wire)
+	header, err := wire.ReadHeader(d.content, nil, d.ses.set.Limits.Wire)
 	if err != nil {
 		return nil, err
 	}
@@ -198,9 +198,9 @@ func (d *delivery) take(ctx context.Context) (*smtp.SMTPError, error) {
 
 // keep spools the body of a message that becomes several copies, and leaves out what an earlier try delivered.
 func (d *delivery) keep(ctx context.Context) error {
-	sp := &spool{bound: d.ses.srv.opt.Limits.SpoolMem, dir: d.ses.srv.opt.SpoolDir}
+	sp := &spool{bound: d.ses.set.Limits.SpoolMem, dir: d.ses.srv.opt.SpoolDir}
 	d.body = sp
-	var also io.Writer = io.Discard
+	also := io.Discard
 	if d.sum != nil {
 		also = d.sum
 	}
@@ -208,7 +208,7 @@ func (d *delivery) keep(ctx context.Context) error {
 	if err := sp.fill(d.content, also); err != nil {
 		return err
 	}
-	d.deadline = d.ses.srv.opt.Now().Add(d.ses.srv.opt.Limits.Deliver)
+	d.deadline = d.ses.srv.opt.Now().Add(d.ses.set.Limits.Deliver)
 	if d.sum == nil {
 		return nil
 	}

@@ -175,12 +175,12 @@ func (d *delivery) write(i int) error {
 // ended reads the consent of a copy's recipients again where it was read too long ago, and returns the result of a
 // copy that must not go any more.
 func (d *delivery) ended(ctx context.Context, i int) *result {
-	s, now := d.ses.srv, d.ses.srv.opt.Now()
+	s, now := d.ses, d.ses.srv.opt.Now()
 	var ids []gate.ID
 	var stale []int
 	var withdrawn []bool
 	for _, r := range d.copies[i].Recipients {
-		if now.Sub(d.tx.rcpts[r].readAt) > s.opt.Limits.Fresh {
+		if now.Sub(d.tx.rcpts[r].readAt) > s.set.Limits.Fresh {
 			ids, stale = append(ids, d.tx.rcpts[r].id), append(stale, r)
 			withdrawn = append(withdrawn, s.pending(d.tx.rcpts[r].id, d.tx.stream))
 		}
@@ -201,14 +201,14 @@ func (d *delivery) ended(ctx context.Context, i int) *result {
 // retry leaves the recipient out.
 func (d *delivery) withheld(index int, l gate.Lookup, withdrawn bool, sharing int) *result {
 	r := &d.tx.rcpts[index]
-	again := d.ses.srv.decide(d.tx.stream, r.addr, withdrawn, l)
+	again := d.ses.decide(d.tx.stream, r.addr, withdrawn, l)
 	if again.Verdict == gate.Permit || (d.tx.stream.Mode == gate.ModeObserve && observed(again)) {
 		return nil
 	}
 	r.decision, r.forward = again, false
 	b := &blocked{Decision: again}
 	entry := d.ses.entry(d.tx, r, "data", b)
-	entry.Reply = replyText(d.ses.srv.reply(b))
+	entry.Reply = replyText(d.ses.reply(b))
 	if err := d.ses.srv.record([]gate.BlockEntry{entry}, false); err != nil {
 		return &result{fate: deferred, err: err}
 	}

@@ -29,7 +29,7 @@ func (d *delivery) notify(ctx context.Context, lost []int) error {
 	if err != nil {
 		return err
 	}
-	lease, err := d.ses.srv.opt.Upstream.Get(ctx, upstream.Need{SMTPUTF8: d.tx.utf8, Size: int64(len(text))})
+	lease, err := d.ses.set.Upstream.Get(ctx, upstream.Need{SMTPUTF8: d.tx.utf8, Size: int64(len(text))})
 	if err != nil {
 		return err
 	}
@@ -147,7 +147,7 @@ func (d *delivery) noticeFields(lost []int) string {
 		}
 	}
 	for _, r := range lost {
-		code := d.ses.srv.reply(d.results[r].error()).EnhancedCode
+		code := d.ses.reply(d.results[r].error()).EnhancedCode
 		b.WriteString("\r\n")
 		for _, p := range d.tx.rcpts[r].path.Params {
 			if p.Key == "ORCPT" {
@@ -162,5 +162,5 @@ func (d *delivery) noticeFields(lost []int) string {
 
 // diagnostic is the refusal as the client would have read it, on one line.
 func (d *delivery) diagnostic(r int) string {
-	return strings.ReplaceAll(replyText(d.ses.srv.reply(d.results[r].error())), "\n", " ")
+	return strings.ReplaceAll(replyText(d.ses.reply(d.results[r].error())), "\n", " ")
 }

@@ -10,7 +10,7 @@ import (
 
 // checkHeader refuses a message by its header: one that loops, and one from <> that no machine may have sent.
 func (d *delivery) checkHeader() error {
-	if d.header.Count("Received") > d.ses.srv.opt.Limits.Hops {
+	if d.header.Count("Received") > d.ses.set.Limits.Hops {
 		return looping
 	}
 	if !d.tx.null() {
@@ -21,7 +21,7 @@ func (d *delivery) checkHeader() error {
 		return d.blockNull("a notice from <> goes to one recipient")
 	case !d.automatic():
 		return d.blockNull("mail from <> must say multipart/report or Auto-Submitted: auto-*")
-	case !d.ses.srv.nullSender.take(d.ses.srv.opt.Now()):
+	case !d.ses.srv.nullSender.take(d.ses.srv.opt.Now(), d.ses.set.Limits.NullSender, time.Hour):
 		return d.blockNull("too many messages from <> in this hour")
 	}
 	return nil
@@ -75,7 +75,7 @@ func (d *delivery) unsubscribeLines(b []byte, id gate.ID) []byte {
 		d.ses.srv.opt.Count("unsubscribe_kept." + d.tx.stream.Name)
 		return b
 	}
-	return d.ses.srv.opt.Links.AppendHeader(b, id, d.tx.stream)
+	return d.ses.set.Links.AppendHeader(b, id, d.tx.stream)
 }
 
 // received is our trace field (RFC 5321 section 4.4). It names no client address and no user; `for` only where there

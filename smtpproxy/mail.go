@@ -83,7 +83,7 @@ func (s *session) mayMail() error {
 
 // mailParams checks the parameters of MAIL against what EHLO offered.
 func (s *session) mailParams(tx *transaction) error {
-	up := s.srv.opt.Upstream.Caps()
+	up := s.set.Upstream.Caps()
 	for _, p := range tx.from.Params {
 		switch {
 		case p.Key == "SIZE":
@@ -105,7 +105,7 @@ func (s *session) mailParams(tx *transaction) error {
 			return unknownParameter
 		}
 	}
-	if limit := s.srv.sizeLimit(); limit > 0 && tx.size > limit {
+	if limit := s.sizeLimit(); limit > 0 && tx.size > limit {
 		return tooBig
 	}
 	return nil
@@ -128,11 +128,12 @@ func (s *session) choose(tx *transaction) error {
 	if !s.senderAllowed(sender) {
 		return s.refuseSender(tx, gate.ReasonSenderNotAllowed)
 	}
-	if s.outright {
-		tx.stream = s.candidates[0]
+	candidates := s.candidates()
+	if s.outright != "" && len(candidates) == 1 {
+		tx.stream = candidates[0]
 		return nil
 	}
-	st, reason := gate.PickStream(s.candidates, sender, s.srv.opt.DefaultStream)
+	st, reason := gate.PickStream(candidates, sender, s.set.DefaultStream)
 	if reason != "" {
 		return s.refuseSender(tx, reason)
 	}

@@ -92,30 +92,37 @@ type Links interface {
 	AppendHeader(b []byte, id gate.ID, s *gate.Stream) []byte
 }
 
-// Options is everything a Server needs. All fields but Credentials, Links and Pending must be set.
-type Options struct {
-	Hostname       string // our name in greeting and Received
+// Settings are what a reload may change, all at once and between transactions. Address, TLS mode and LMTP of a
+// listener, and how many there are, stay as they were bound.
+type Settings struct {
 	Listeners      []Listener
-	Credentials    []Credential
+	Credentials    []Credential // may be none
 	Streams        []*gate.Stream
 	DefaultStream  string // name, or empty: mail that matches no stream is refused
 	MinimalReplies bool   // replies.detail: minimal
 	LogPermits     bool   // a log line for each permitted recipient
 	Limits         Limits
 	BareLines      wire.BarePolicy
-	SpoolDir       string // for split messages over Limits.SpoolMem; empty: the system's
 
 	Policy   Decider
-	Records  gate.Reader
-	Keys     gate.Sealer
-	Ledger   gate.Ledger
 	Upstream Upstream
-	Blocks   BlockLog
-	Count    func(name string)
 	Mask     func(a gate.Address, id gate.ID) string // the recipient as log.addresses wants it
-	Links    Links
-	Pending  func(id gate.ID, purpose string) bool // withdrawn here, perhaps not yet in the store
-	Now      func() time.Time
-	NewID    func() string // ULID
-	Log      *slog.Logger
+	Links    Links                                   // nil where no stream asks for lines
+}
+
+// Options is everything a Server needs. All fields but Pending and SpoolDir must be set.
+type Options struct {
+	Settings
+	Hostname string // our name in greeting and Received
+	SpoolDir string // for split messages over Limits.SpoolMem; empty: the system's
+
+	Records gate.Reader
+	Keys    gate.Sealer
+	Ledger  gate.Ledger
+	Blocks  BlockLog
+	Count   func(name string)
+	Pending func(id gate.ID, purpose string) bool // withdrawn here, perhaps not yet in the store
+	Now     func() time.Time
+	NewID   func() string // ULID
+	Log     *slog.Logger
 }

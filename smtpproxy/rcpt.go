@@ -25,7 +25,7 @@ func (s *session) rcpt(ctx context.Context, first wire.Command) error {
 	if s.tx == nil {
 		return badSequence
 	}
-	args := append([]wire.Command{first}, s.conn.PipelinedRcpts(s.srv.opt.Limits.Recipients)...)
+	args := append([]wire.Command{first}, s.conn.PipelinedRcpts(s.set.Limits.Recipients)...)
 	group := make([]asked, len(args))
 	for i, cmd := range args {
 		group[i].err = s.parseRcpt(&group[i].recipient, cmd.Arg)
@@ -60,7 +60,7 @@ func (s *session) parseRcpt(r *recipient, arg string) error {
 }
 
 func (s *session) rcptParams(path wire.Path) error {
-	dsn := s.srv.opt.Upstream.Caps().DSN
+	dsn := s.set.Upstream.Caps().DSN
 	for _, p := range path.Params {
 		if (p.Key != "NOTIFY" && p.Key != "ORCPT") || !dsn || !p.HasValue {
 			return unknownParameter
@@ -74,14 +74,14 @@ func (s *session) lookUp(ctx context.Context, group []asked) {
 	ids := make([]gate.ID, 0, len(group))
 	for i := range group {
 		if group[i].wants() {
-			group[i].withdrawn = s.srv.pending(group[i].id, s.tx.stream)
+			group[i].withdrawn = s.pending(group[i].id, s.tx.stream)
 			ids = append(ids, group[i].id)
 		}
 	}
 	if len(ids) == 0 {
 		return
 	}
-	found, at := s.srv.records(ctx, ids), s.srv.opt.Now()
+	found, at := s.records(ctx, ids), s.srv.opt.Now()
 	for i := range group {
 		if group[i].wants() {
 			group[i].lookup, found = found[0], found[1:]
@@ -94,10 +94,10 @@ func (s *session) lookUp(ctx context.Context, group []asked) {
 func (a *asked) wants() bool { return a.err == nil && !a.addr.IsZero() }
 
 // records asks the store within the lookup budget.
-func (s *Server) records(ctx context.Context, ids []gate.ID) []gate.Lookup {
-	ctx, cancel := context.WithTimeout(ctx, s.opt.Limits.Lookup)
+func (s *session) records(ctx context.Context, ids []gate.ID) []gate.Lookup {
+	ctx, cancel := context.WithTimeout(ctx, s.set.Limits.Lookup)
 	defer cancel()
-	return s.opt.Records.Records(ctx, ids)
+	return s.srv.opt.Records.Records(ctx, ids)
 }
 
 // answer decides about each recipient, records the blocks and only then queues the replies.
@@ -143,7 +143,7 @@ func (a *asked) discarded() bool { return a.err == nil && !a.forward }
 
 func (s *session) rcptReply(a *asked) *smtp.SMTPError {
 	if a.err != nil {
-		return s.srv.reply(a.err)
+		return s.reply(a.err)
 	}
 	return say(250, 2, 1, 5, "Recipient OK")
 }
@@ -160,19 +160,19 @@ func (s *session) unrecorded(group []asked, err error) error {
 // settle decides about one recipient behind those already taken: nil means 250, to forward or to discard.
 func (s *session) settle(ctx context.Context, a *asked, taken int) error {
 	tx := s.tx
-	if taken >= s.srv.opt.Limits.Recipients {
+	if taken >= s.set.Limits.Recipients {
 		return tooManyRecipients
 	}
 	if a.addr.IsZero() {
 		return s.verdict(a)
 	}
-	a.decision = s.srv.decide(tx.stream, a.addr, a.withdrawn, a.lookup)
+	a.decision = s.decide(tx.stream, a.addr, a.withdrawn, a.lookup)
 	if a.addr.NeedsUTF8() && !tx.utf8 {
 		a.decision.Verdict, a.decision.Reason = gate.Block, gate.ReasonInvalidAddress
 		a.decision.Rule, a.decision.Hint = "address", "declare SMTPUTF8 in MAIL"
 	}
 	if tx.stream.Kind == gate.KindConfirmation && a.decision.Verdict == gate.Permit {
-		s.srv.once(ctx, a)
+		s.once(ctx, a)
 	}
 	return s.verdict(a)
 }
@@ -184,8 +184,8 @@ func (s *session) verdict(a *asked) error {
 	case d.Verdict == gate.Permit:
 		a.forward = true
 		s.srv.opt.Count("permitted." + st.Name)
-		if s.srv.opt.LogPermits {
-			s.log.Info("permit", "rcpt", s.srv.opt.Mask(a.addr, a.id), "stream", st.Name, "state", string(d.State), "rule", d.Rule)
+		if s.set.LogPermits {
+			s.log.Info("permit", "rcpt", s.set.Mask(a.addr, a.id), "stream", st.Name, "state", string(d.State), "rule", d.Rule)
 		}
 		if a.lookup.Err != nil {
 			s.srv.opt.Count("permitted_without_store." + st.Name)
@@ -218,13 +218,13 @@ func observed(d gate.Decision) bool {
 
 // pending reports a withdrawal that was made here a moment ago. It is asked before the record is read: one that is
 // pending no more by then is in the record.
-func (s *Server) pending(id gate.ID, st *gate.Stream) bool {
-	return st.Kind != gate.KindTransactional && s.opt.Pending != nil && s.opt.Pending(id, st.Purpose)
+func (s *session) pending(id gate.ID, st *gate.Stream) bool {
+	return st.Kind != gate.KindTransactional && s.srv.opt.Pending != nil && s.srv.opt.Pending(id, st.Purpose)
 }
 
 // decide asks the policy, and lays what was withdrawn here over its answer.
-func (s *Server) decide(st *gate.Stream, addr gate.Address, withdrawn bool, l gate.Lookup) gate.Decision {
-	d := s.opt.Policy.Decide(s.opt.Now(), st, addr, l)
+func (s *session) decide(st *gate.Stream, addr gate.Address, withdrawn bool, l gate.Lookup) gate.Decision {
+	d := s.set.Policy.Decide(s.srv.opt.Now(), st, addr, l)
 	if withdrawn && d.Verdict != gate.Block {
 		d.Verdict, d.Reason, d.Rule = gate.Block, gate.ReasonWithdrawn, "refusal"
 		d.State, d.Hint = gate.StateWithdrawn, "the person opts in again"
@@ -236,12 +236,12 @@ func (s *Server) decide(st *gate.Stream, addr gate.Address, withdrawn bool, l ga
 const confirmationTTL = 48 * time.Hour
 
 // once lets the mail of a confirmation request pass a single time.
-func (s *Server) once(ctx context.Context, a *asked) {
-	ctx, cancel := context.WithTimeout(ctx, s.opt.Limits.Lookup)
+func (s *session) once(ctx context.Context, a *asked) {
+	ctx, cancel := context.WithTimeout(ctx, s.set.Limits.Lookup)
 	defer cancel()
 	d := &a.decision
 	key := confirmationKey(a.id, d.Purpose, a.lookup.Record.For(d.Purpose).Requested)
-	first, err := s.opt.Ledger.Claim(ctx, key, confirmationTTL)
+	first, err := s.srv.opt.Ledger.Claim(ctx, key, confirmationTTL)
 	switch {
 	case err != nil:
 		d.Verdict, d.Reason, d.Rule = gate.Defer, gate.ReasonStoreUnavailable, "store"
@@ -256,7 +256,7 @@ func (s *Server) once(ctx context.Context, a *asked) {
 
 // unclaim gives back the claims of confirmation mails that certainly did not arrive.
 func (s *session) unclaim(tx *transaction) {
-	ctx, cancel := context.WithTimeout(context.Background(), s.srv.opt.Limits.Lookup)
+	ctx, cancel := context.WithTimeout(context.Background(), s.set.Limits.Lookup)
 	defer cancel()
 	for _, r := range tx.rcpts {
 		if r.claim == "" {
@@ -281,7 +281,7 @@ func (s *session) spendRefused(group []asked) error {
 			s.refused--
 		}
 	}
-	if s.refused > s.srv.opt.Limits.Refused {
+	if s.refused > s.set.Limits.Refused {
 		s.closing = true
 		return tooManyRefused
 	}

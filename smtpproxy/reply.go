@@ -131,7 +131,7 @@ func (u *upstreamSaid) Error() string { return "upstream replied " + u.String() 
 // reply turns every verdict and error into what the client reads. It is the only way a text leaves the gate: an
 // upstream's verdict on sender, recipient or content is passed on, a verdict of ours is told by its reason, and
 // whatever is no SMTP error is 451 with neutral text.
-func (s *Server) reply(err error) *smtp.SMTPError {
+func (s *session) reply(err error) *smtp.SMTPError {
 	var (
 		own    problem
 		b      *blocked
@@ -162,7 +162,7 @@ func (s *Server) reply(err error) *smtp.SMTPError {
 }
 
 // verdictReply is the table of DESIGN's reasons.
-func (s *Server) verdictReply(b *blocked) *smtp.SMTPError {
+func (s *session) verdictReply(b *blocked) *smtp.SMTPError {
 	switch b.Reason {
 	case gate.ReasonStoreUnavailable:
 		return neutral()
@@ -184,8 +184,8 @@ func (s *Server) verdictReply(b *blocked) *smtp.SMTPError {
 }
 
 // blockText adds the reason, unless replies.detail is minimal, and the block's id.
-func (s *Server) blockText(code int, enhanced smtp.EnhancedCode, text string, b *blocked) *smtp.SMTPError {
-	if !s.opt.MinimalReplies {
+func (s *session) blockText(code int, enhanced smtp.EnhancedCode, text string, b *blocked) *smtp.SMTPError {
+	if !s.set.MinimalReplies {
 		text += " (" + string(b.Reason) + ")"
 	}
 	if b.ID != "" {

@@ -8,23 +8,22 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/consentgate/consentgate/gate"
 	"github.com/consentgate/consentgate/smtpproxy/wire"
 )
 
 // Server accepts clients on its listeners and owns one goroutine for each session.
 type Server struct {
-	opt         Options
-	streams     map[string]*gate.Stream
-	credentials *credentials
-	nullSender  *budget
-	buffers     wire.Buffers // for messages being read, shared by all sessions
-	listeners   []*listener
-	log         *slog.Logger
+	opt        Options
+	settings   atomic.Pointer[settings]
+	nullSender budget
+	buffers    wire.Buffers // for messages being read, shared by all sessions
+	sockets    []net.Listener
+	log        *slog.Logger
 
 	mu       sync.Mutex
 	sessions map[*session]struct{}
@@ -32,63 +31,27 @@ type Server struct {
 	ended    sync.WaitGroup
 }
 
-// listener is a bound Listener.
-type listener struct {
-	Listener
-	socket     net.Listener
-	candidates []*gate.Stream
-}
-
 // New binds every listener; a port of 0 is chosen by the system and told by Addrs. Nothing is accepted before Serve.
 func New(ctx context.Context, o Options) (*Server, error) {
-	s := &Server{
-		opt: o, log: o.Log,
-		streams:     make(map[string]*gate.Stream, len(o.Streams)),
-		credentials: newCredentials(o.Credentials),
-		nullSender:  newBudget(o.Limits.NullSender, time.Hour),
-		sessions:    make(map[*session]struct{}),
-	}
-	for _, st := range o.Streams {
-		s.streams[st.Name] = st
-	}
+	s := &Server{opt: o, log: o.Log, sessions: make(map[*session]struct{})}
+	s.settings.Store(compile(o.Settings))
+	var lc net.ListenConfig
 	for _, l := range o.Listeners {
-		if err := s.bind(ctx, l); err != nil {
+		socket, err := lc.Listen(ctx, "tcp", l.Address)
+		if err != nil {
 			s.closeListeners()
-			return nil, err
+			return nil, fmt.Errorf("listen on %s: %w", l.Address, err)
 		}
+		s.sockets = append(s.sockets, socket)
 	}
 	return s, nil
 }
 
-func (s *Server) bind(ctx context.Context, l Listener) error {
-	var lc net.ListenConfig
-	socket, err := lc.Listen(ctx, "tcp", l.Address)
-	if err != nil {
-		return fmt.Errorf("listen on %s: %w", l.Address, err)
-	}
-	s.listeners = append(s.listeners, &listener{Listener: l, socket: socket, candidates: s.named(l.Streams)})
-	return nil
-}
-
-// named returns the streams of these names; no names means all.
-func (s *Server) named(names []string) []*gate.Stream {
-	if len(names) == 0 {
-		return s.opt.Streams
-	}
-	out := make([]*gate.Stream, 0, len(names))
-	for _, n := range names {
-		if st, ok := s.streams[n]; ok {
-			out = append(out, st)
-		}
-	}
-	return out
-}
-
 // Addrs are the bound addresses, in the order of Options.Listeners.
 func (s *Server) Addrs() []net.Addr {
-	out := make([]net.Addr, len(s.listeners))
-	for i, l := range s.listeners {
-		out[i] = l.socket.Addr()
+	out := make([]net.Addr, len(s.sockets))
+	for i, socket := range s.sockets {
+		out[i] = socket.Addr()
 	}
 	return out
 }
@@ -100,8 +63,8 @@ func (s *Server) Serve(ctx context.Context, drain time.Duration) error {
 	base, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
 	var accepting errgroup.Group
-	for _, l := range s.listeners {
-		accepting.Go(func() error { return s.accept(ctx, base, l) })
+	for port := range s.sockets {
+		accepting.Go(func() error { return s.accept(ctx, base, port) })
 	}
 	accepting.Go(func() error {
 		<-ctx.Done()
@@ -113,9 +76,9 @@ func (s *Server) Serve(ctx context.Context, drain time.Duration) error {
 	return err
 }
 
-func (s *Server) accept(ctx, base context.Context, l *listener) error {
+func (s *Server) accept(ctx, base context.Context, port int) error {
 	for {
-		conn, err := l.socket.Accept()
+		conn, err := s.sockets[port].Accept()
 		switch {
 		case ctx.Err() != nil:
 			if conn != nil {
@@ -123,20 +86,20 @@ func (s *Server) accept(ctx, base context.Context, l *listener) error {
 			}
 			return nil
 		case errors.Is(err, net.ErrClosed):
-			return fmt.Errorf("listener %s: %w", l.Address, err)
+			return fmt.Errorf("listener %s: %w", s.sockets[port].Addr(), err)
 		case err != nil:
 			// Out of descriptors, or a peer gone before accept: both pass.
-			s.log.Warn("accept", "listener", l.Address, "err", err)
+			s.log.Warn("accept", "listener", s.sockets[port].Addr(), "err", err)
 			pause(ctx, 50*time.Millisecond)
 			continue
 		}
-		s.start(base, l, conn)
+		s.start(base, port, conn)
 	}
 }
 
 // start owns the connection from here: a session on a goroutine of its own, or 421 where there are too many.
-func (s *Server) start(base context.Context, l *listener, conn net.Conn) {
-	ses := newSession(s, l, conn)
+func (s *Server) start(base context.Context, port int, conn net.Conn) {
+	ses := newSession(s, port, conn)
 	if !s.enter(ses) {
 		ses.turnAway()
 		return
@@ -150,7 +113,7 @@ func (s *Server) start(base context.Context, l *listener, conn net.Conn) {
 func (s *Server) enter(ses *session) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.draining || len(s.sessions) >= s.opt.Limits.Sessions {
+	if s.draining || len(s.sessions) >= s.settings.Load().Limits.Sessions {
 		return false
 	}
 	s.sessions[ses] = struct{}{}
@@ -207,13 +170,13 @@ func (s *Server) each(f func(*session)) {
 }
 
 func (s *Server) closeListeners() {
-	for _, l := range s.listeners {
-		_ = l.socket.Close()
+	for _, socket := range s.sockets {
+		_ = socket.Close()
 	}
 }
 
 // mayRelay reports whether the address may relay without AUTH.
-func (l *listener) mayRelay(ip netip.Addr) bool {
+func (l *rules) mayRelay(ip netip.Addr) bool {
 	if l.RequireAuth {
 		return false
 	}

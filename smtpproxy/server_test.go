@@ -24,6 +24,7 @@ import (
 // world is a gate between a test and a fake upstream, with its store and what it recorded in reach.
 type world struct {
 	tb       testing.TB
+	server   *smtpproxy.Server
 	addr     string
 	store    *gatetest.Store
 	records  *faultyReader
@@ -57,6 +58,7 @@ func start(tb testing.TB, changes ...build) *world {
 	if err != nil {
 		tb.Fatal(err)
 	}
+	w.server = srv
 	w.addr = srv.Addrs()[0].String()
 	w.serve(srv)
 	return w
@@ -104,13 +106,15 @@ func (w *world) options(pool *upstream.Pool) smtpproxy.Options {
 		w.tb.Fatal(err)
 	}
 	return smtpproxy.Options{
-		Hostname:  "gate.example",
-		Listeners: []smtpproxy.Listener{{Address: "127.0.0.1:0", TLS: smtpproxy.TLSNone}},
-		Streams:   streams(), DefaultStream: "news", Limits: lim, SpoolDir: w.tb.TempDir(),
-		Policy: policy, Records: w.records, Keys: keys{}, Ledger: w.store, Upstream: pool,
-		Blocks: w.blocks, Count: w.counted.add,
-		Mask:  func(a gate.Address, _ gate.ID) string { return a.Masked() },
-		Links: links{}, Now: w.clock.read, NewID: func() string { return ulid.Make().String() },
+		Settings: smtpproxy.Settings{
+			Listeners: []smtpproxy.Listener{{Address: "127.0.0.1:0", TLS: smtpproxy.TLSNone}},
+			Streams:   streams(), DefaultStream: "news", Limits: lim,
+			Policy: policy, Upstream: pool, Links: links{},
+			Mask: func(a gate.Address, _ gate.ID) string { return a.Masked() },
+		},
+		Hostname: "gate.example", SpoolDir: w.tb.TempDir(),
+		Records: w.records, Keys: keys{}, Ledger: w.store, Blocks: w.blocks, Count: w.counted.add,
+		Now: w.clock.read, NewID: func() string { return ulid.Make().String() },
 		Log: slog.New(slog.DiscardHandler),
 	}
 }

@@ -18,37 +18,63 @@ import (
 // session is one client connection, from greeting to close. Its goroutine owns every field but busy.
 type session struct {
 	srv    *Server
-	ln     *listener
+	port   int       // index of its listener
+	set    *settings // in force; renewed between transactions
+	ln     *rules    // of the listener, in set
 	conn   *wire.Conn
 	id     string // ULID: in Received, block entries and logs
 	client string // the client's IP address
 	ip     netip.Addr
 	log    *slog.Logger
 
-	helo       string
-	extended   bool // EHLO, not HELO
-	cred       *Credential
-	candidates []*gate.Stream
-	outright   bool // the sign-in named its stream
-	tx         *transaction
-	refused    int
-	authFails  int
-	closing    bool // say what is queued, then close
+	helo      string
+	extended  bool // EHLO, not HELO
+	cred      *credential
+	outright  string // the stream that the sign-in named
+	tx        *transaction
+	refused   int
+	authFails int
+	closing   bool // say what is queued, then close
 
 	busy atomic.Bool // between MAIL and its end; the drain leaves those alone
 }
 
-func newSession(srv *Server, ln *listener, nc net.Conn) *session {
-	s := &session{srv: srv, ln: ln, id: srv.opt.NewID(), candidates: ln.candidates}
-	limits := srv.opt.Limits.Wire
-	limits.Message = srv.sizeLimit()
-	s.conn = wire.NewConn(nc, wire.Options{Limits: limits, BareLines: srv.opt.BareLines, Buffers: &srv.buffers})
+func newSession(srv *Server, port int, nc net.Conn) *session {
+	s := &session{srv: srv, port: port, id: srv.opt.NewID()}
+	s.renew()
+	limits := s.set.Limits.Wire
+	limits.Message = s.sizeLimit()
+	s.conn = wire.NewConn(nc, wire.Options{Limits: limits, BareLines: s.set.BareLines, Buffers: &srv.buffers})
 	if ap, err := netip.ParseAddrPort(nc.RemoteAddr().String()); err == nil {
 		s.ip = ap.Addr().Unmap()
 		s.client = s.ip.String()
 	}
 	s.log = srv.log.With("session", s.id)
 	return s
+}
+
+// renew takes over settings that were reloaded. A credential that is gone is signed out.
+func (s *session) renew() {
+	set := s.srv.settings.Load()
+	if set == s.set {
+		return
+	}
+	s.set, s.ln = set, set.listeners[s.port]
+	if s.cred != nil {
+		s.cred = set.credentials.byName[s.cred.Username]
+	}
+}
+
+// candidates are the streams that the session may choose from: its credential's, else its listener's.
+func (s *session) candidates() []*gate.Stream {
+	list := s.ln.candidates
+	if s.cred != nil && len(s.cred.Streams) > 0 {
+		list = s.cred.candidates
+	}
+	if s.outright != "" {
+		return only(list, s.outright)
+	}
+	return list
 }
 
 // turnAway tells a client that there is no room and closes.
@@ -76,9 +102,12 @@ func (s *session) serve(base context.Context) {
 	}
 	s.conn.ReplyLines(220, []string{s.srv.opt.Hostname + " ESMTP consentgate"})
 	for !s.closing {
-		if s.tx == nil && s.srv.isDraining() {
-			s.conn.Reply(draining.reply())
-			break
+		if s.tx == nil {
+			if s.srv.isDraining() {
+				s.conn.Reply(draining.reply())
+				break
+			}
+			s.renew()
 		}
 		if !s.next(base) {
 			break
@@ -110,7 +139,7 @@ func (s *session) next(base context.Context) bool {
 		return false
 	}
 	if err != nil {
-		s.conn.Reply(s.srv.reply(err))
+		s.conn.Reply(s.reply(err))
 	}
 	return true
 }
@@ -181,10 +210,10 @@ func (s *session) hello(cmd wire.Command) error {
 
 // extensions are our own, and of the upstream's those that every upstream has.
 func (s *session) extensions() []string {
-	lim, up := s.srv.opt.Limits, s.srv.opt.Upstream.Caps()
+	lim, up := s.set.Limits, s.set.Upstream.Caps()
 	out := []string{
 		"PIPELINING", "ENHANCEDSTATUSCODES",
-		"SIZE " + strconv.FormatInt(s.srv.sizeLimit(), 10),
+		"SIZE " + strconv.FormatInt(s.sizeLimit(), 10),
 		"LIMITS RCPTMAX=" + strconv.Itoa(lim.Recipients),
 	}
 	if s.ln.TLS == TLSStartTLS && !s.secure() {
@@ -208,9 +237,9 @@ func (s *session) extensions() []string {
 // headroom is kept between the upstream's SIZE and ours for the lines that the gate adds.
 const headroom = 8 << 10
 
-func (s *Server) sizeLimit() int64 {
-	limit := s.opt.Limits.Wire.Message
-	if up := s.opt.Upstream.Caps().Size; up > headroom && (limit == 0 || up-headroom < limit) {
+func (s *session) sizeLimit() int64 {
+	limit := s.set.Limits.Wire.Message
+	if up := s.set.Upstream.Caps().Size; up > headroom && (limit == 0 || up-headroom < limit) {
 		limit = up - headroom
 	}
 	return limit

@@ -15,35 +15,39 @@ import (
 )
 
 func (a *App) openSMTP(ctx context.Context) error {
-	opt, err := a.smtpOptions()
+	set, err := a.settings()
 	if err != nil {
 		return err
 	}
-	a.smtp, err = smtpproxy.New(ctx, opt)
+	a.smtp, err = smtpproxy.New(ctx, smtpproxy.Options{
+		Settings: set, Hostname: a.cfg.Hostname, SpoolDir: a.cfg.DataDir,
+		Records: a.store, Keys: a.keys, Ledger: a.store, Blocks: a.blocks, Count: a.counts.add,
+		Pending: a.withdrawals.Pending,
+		Now:     time.Now, NewID: func() string { return ulid.Make().String() }, Log: a.log,
+	})
 	return err
 }
 
-func (a *App) smtpOptions() (smtpproxy.Options, error) {
+// settings are the config's as sessions know them.
+func (a *App) settings() (smtpproxy.Settings, error) {
 	policy, err := Policy(a.cfg)
 	if err != nil {
-		return smtpproxy.Options{}, err
+		return smtpproxy.Settings{}, err
 	}
 	links, err := unsub.NewLinks(unsub.Tokens{Keys: a.keys}, a.cfg.Unsubscribe.PublicURL, "")
 	if err != nil {
-		return smtpproxy.Options{}, err
+		return smtpproxy.Settings{}, err
 	}
 	listeners, err := a.listeners()
 	if err != nil {
-		return smtpproxy.Options{}, err
+		return smtpproxy.Settings{}, err
 	}
-	return smtpproxy.Options{
-		Hostname: a.cfg.Hostname, Listeners: listeners, Credentials: a.credentials(),
+	return smtpproxy.Settings{
+		Listeners: listeners, Credentials: a.credentials(),
 		Streams: a.cfg.Streams(), DefaultStream: a.cfg.DefaultStream,
 		MinimalReplies: a.cfg.Replies.Detail == "minimal", LogPermits: a.cfg.Log.Permits,
-		Limits: a.limits(), BareLines: a.bareLines(), SpoolDir: a.cfg.DataDir,
-		Policy: policy, Records: a.store, Keys: a.keys, Ledger: a.store, Upstream: a.pool,
-		Blocks: a.blocks, Count: a.counts.add, Mask: a.mask(), Links: links, Pending: a.withdrawals.Pending,
-		Now: time.Now, NewID: func() string { return ulid.Make().String() }, Log: a.log,
+		Limits: a.limits(), BareLines: a.bareLines(),
+		Policy: policy, Upstream: a.pool, Mask: a.mask(), Links: links,
 	}, nil
 }
 

@@ -102,12 +102,9 @@ func (s *session) serve(base context.Context) {
 	}
 	s.conn.ReplyLines(220, []string{s.srv.opt.Hostname + " ESMTP consentgate"})
 	for !s.closing {
-		if s.tx == nil {
-			if s.srv.isDraining() {
-				s.conn.Reply(draining.reply())
-				break
-			}
-			s.renew()
+		if s.tx == nil && s.srv.isDraining() {
+			s.conn.Reply(draining.reply())
+			break
 		}
 		if !s.next(base) {
 			break
@@ -149,6 +146,9 @@ var errGone = errors.New("session is over")
 
 // command runs one command. It queues its own reply; an error is answered by next.
 func (s *session) command(ctx context.Context, cmd wire.Command) error {
+	if s.tx == nil {
+		s.renew()
+	}
 	switch cmd.Verb {
 	case wire.EHLO, wire.HELO, wire.LHLO:
 		return s.hello(cmd)

@@ -63,7 +63,7 @@ var blockContract = []contract{
 	}},
 	{"many entries come newest first and may be left early", func(t *testing.T, b Backend) {
 		ctx, s := ready(t, b)
-		const many = 2300
+		const many = 1100
 		var all []gate.BlockEntry
 		var want []string
 		for n := range many {
@@ -145,8 +145,10 @@ var counterContract = []contract{
 		}{
 			{"all", day(1), day(5), map[string]map[string]int64{"2026-11-01": one, "2026-11-02": two, "2026-11-04": four}},
 			{"a day", day(2), day(2), map[string]map[string]int64{"2026-11-02": two}},
-			{"both ends count, whatever the hour", day(1).Add(11 * time.Hour), day(2).Add(-11 * time.Hour),
-				map[string]map[string]int64{"2026-11-01": one, "2026-11-02": two}},
+			{
+				"both ends count, whatever the hour", day(1).Add(11 * time.Hour), day(2).Add(-11 * time.Hour),
+				map[string]map[string]int64{"2026-11-01": one, "2026-11-02": two},
+			},
 			{"a day without counts", day(3), day(3), nil},
 		} {
 			got, err := s.Counts(ctx, c.from, c.to)

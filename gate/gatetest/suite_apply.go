@@ -89,7 +89,7 @@ var applyContract = []contract{
 	}},
 	{"a large batch is applied whole, again and mixed", func(t *testing.T, b Backend) {
 		_, s := ready(t, b)
-		const many = 1500
+		const many = 700
 		batch := func(from, to int) (cs []gate.Change) {
 			for n := from; n < to; n++ {
 				cs = append(cs, grant(n, fmt.Sprint("e", n), day(1)))

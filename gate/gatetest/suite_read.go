@@ -55,7 +55,7 @@ var readContract = []contract{
 	}},
 	{"a scan meets every recipient once", func(t *testing.T, b Backend) {
 		ctx, s := ready(t, b)
-		const people = 1200
+		const people = 600
 		want := make(map[gate.ID]gate.Person, people)
 		var changes []gate.Change
 		for n := range people {

@@ -30,14 +30,14 @@ const (
 
 // file is the open database: many connections that read, one that writes.
 type file struct {
-	read, write *sql.DB
-	q           queries
+	read, write         *sql.DB
+	initialised, record *sql.Stmt // of read
+	writes              writes    // of write
 }
 
-// queries are the prepared statements of the frequent paths.
-type queries struct {
-	initialised, record                           *sql.Stmt // read
-	writable, stands, events, addEvent, setRecord *sql.Stmt // write
+// writes are the prepared statements of the frequent writes.
+type writes struct {
+	initialised, record, events, addEvent, setRecord, addBlock *sql.Stmt
 }
 
 // openFile opens a file that stands and holds our schema.
@@ -92,19 +92,22 @@ func (f *file) prepare() error {
 	default:
 		return wrongSchema(version)
 	}
+	w := &f.writes
 	for _, p := range []struct {
 		db   *sql.DB
 		stmt **sql.Stmt
 		text string
 	}{
-		{f.read, &f.q.initialised, "SELECT count(*) FROM meta"},
-		{f.read, &f.q.record, "SELECT version, fields FROM records WHERE id = ?"},
-		{f.write, &f.q.writable, "SELECT count(*) FROM meta"},
-		{f.write, &f.q.stands, "SELECT version, sealed FROM records WHERE id = ?"},
-		{f.write, &f.q.events, "SELECT event FROM events WHERE recipient = ? ORDER BY version"},
-		{f.write, &f.q.addEvent, "INSERT INTO events (recipient, version, event) VALUES (?, ?, ?)"},
-		{f.write, &f.q.setRecord, "INSERT INTO records (id, version, fields, sealed) VALUES (?, ?, ?, ?) " +
+		{f.read, &f.initialised, "SELECT count(*) FROM meta"},
+		{f.read, &f.record, "SELECT version, fields FROM records WHERE id = ?"},
+		{f.write, &w.initialised, "SELECT count(*) FROM meta"},
+		{f.write, &w.record, "SELECT version, sealed FROM records WHERE id = ?"},
+		{f.write, &w.events, "SELECT event FROM events WHERE recipient = ? ORDER BY version"},
+		{f.write, &w.addEvent, "INSERT INTO events (recipient, version, event) VALUES (?, ?, ?)"},
+		{f.write, &w.setRecord, "INSERT INTO records (id, version, fields, sealed) VALUES (?, ?, ?, ?) " +
 			"ON CONFLICT DO UPDATE SET version = excluded.version, fields = excluded.fields, sealed = excluded.sealed"},
+		{f.write, &w.addBlock, "INSERT INTO blocks (id, time, recipient, entry) VALUES (?, ?, ?, ?) " +
+			"ON CONFLICT (id) DO NOTHING"},
 	} {
 		var err error
 		if *p.stmt, err = p.db.Prepare(p.text); err != nil {

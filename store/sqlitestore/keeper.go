@@ -55,12 +55,12 @@ func (s *Store) Init(ctx context.Context, m gate.Meta) error {
 
 // Ping implements [gate.Keeper]: it takes the write lock and gives it back.
 func (s *Store) Ping(ctx context.Context) error {
-	return s.write1(ctx, func(*sql.Tx) error { return nil })
+	return s.write1(ctx, func(*transaction) error { return nil })
 }
 
 // RememberStreams implements [gate.Keeper].
 func (s *Store) RememberStreams(ctx context.Context, streams map[string]string) error {
-	return s.write1(ctx, func(tx *sql.Tx) error {
+	return s.write1(ctx, func(tx *transaction) error {
 		for code, purpose := range streams {
 			if _, err := tx.Exec("INSERT INTO streams (code, purpose) VALUES (?, ?) "+
 				"ON CONFLICT DO UPDATE SET purpose = excluded.purpose", code, purpose); err != nil {

@@ -2,7 +2,6 @@ package sqlitestore
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"fmt"
 	"iter"
@@ -21,28 +20,23 @@ func (s *Store) AppendBlocks(ctx context.Context, entries []gate.BlockEntry) err
 	if len(entries) == 0 {
 		return nil
 	}
-	_, err := s.write(ctx, len(entries), func(_ *file, tx *sql.Tx, i int) error {
-		return s.appendBlock(tx, entries[i])
+	_, err := s.write(ctx, len(entries), func(tx *transaction, i int) error {
+		if err := tx.appendBlock(entries[i]); err != nil || i < len(entries)-1 {
+			return err
+		}
+		_, err := tx.Exec("DELETE FROM blocks WHERE seq <= (SELECT max(seq) FROM blocks) - ?", s.entries)
+		return err
 	})
 	return err
 }
 
-// appendBlock adds an entry unless it is known, and drops what is too old for the number that is kept.
-func (s *Store) appendBlock(tx *sql.Tx, e gate.BlockEntry) error {
+// appendBlock adds an entry unless it is known.
+func (tx *transaction) appendBlock(e gate.BlockEntry) error {
 	text, err := json.Marshal(e)
 	if err != nil {
 		return fmt.Errorf("block entry %s: %w", e.ID, err)
 	}
-	res, err := tx.Exec("INSERT INTO blocks (id, time, recipient, entry) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
-		e.ID, e.Time.UnixMicro(), e.RecipientID[:], string(text))
-	if err != nil {
-		return err
-	}
-	seq, err := res.LastInsertId()
-	if err != nil {
-		return err
-	}
-	_, err = tx.Exec("DELETE FROM blocks WHERE seq <= ?", seq-s.entries)
+	_, err = tx.do.addBlock.Exec(e.ID, e.Time.UnixMicro(), e.RecipientID[:], string(text))
 	return err
 }
 
@@ -107,7 +101,7 @@ func (s *Store) blocksBefore(ctx context.Context, q gate.BlockQuery, before plac
 
 // AddCounts implements [gate.Counters].
 func (s *Store) AddCounts(ctx context.Context, day time.Time, counts map[string]int64) error {
-	return s.write1(ctx, func(tx *sql.Tx) error {
+	return s.write1(ctx, func(tx *transaction) error {
 		for name, n := range counts {
 			if _, err := tx.Exec("INSERT INTO counts (day, name, n) VALUES (?, ?, ?) "+
 				"ON CONFLICT DO UPDATE SET n = n + excluded.n", dayText(day), name, n); err != nil {
@@ -157,7 +151,7 @@ func (s *Store) Delivered(ctx context.Context, key string) ([]string, error) {
 func (s *Store) Note(ctx context.Context, key string, members []string, ttl time.Duration) error {
 	now := s.now()
 	expires := now.Add(ttl).UnixMilli()
-	return s.write1(ctx, func(tx *sql.Tx) error {
+	return s.write1(ctx, func(tx *transaction) error {
 		if _, err := tx.Exec("DELETE FROM ledger WHERE expires <= ?", now.UnixMilli()); err != nil {
 			return err
 		}
@@ -174,7 +168,7 @@ func (s *Store) Note(ctx context.Context, key string, members []string, ttl time
 
 // Forget implements [gate.Ledger].
 func (s *Store) Forget(ctx context.Context, key string) error {
-	return s.write1(ctx, func(tx *sql.Tx) error {
+	return s.write1(ctx, func(tx *transaction) error {
 		if _, err := tx.Exec("DELETE FROM ledger WHERE key = ?", key); err != nil {
 			return err
 		}
@@ -187,7 +181,7 @@ func (s *Store) Forget(ctx context.Context, key string) error {
 func (s *Store) Claim(ctx context.Context, key string, ttl time.Duration) (bool, error) {
 	now := s.now()
 	taken := false // written by the step, read only where it was committed
-	err := s.write1(ctx, func(tx *sql.Tx) error {
+	err := s.write1(ctx, func(tx *transaction) error {
 		if _, err := tx.Exec("DELETE FROM claims WHERE expires <= ?", now.UnixMilli()); err != nil {
 			return err
 		}

@@ -19,8 +19,8 @@ const writerPath = "CONSENTGATE_TEST_WRITER"
 
 // What each of two processes writes: single acts of a few recipients, then a bulk.
 const (
-	acts     = 150
-	bulkSize = 3000
+	acts     = 60
+	bulkSize = 600
 	people   = 5
 )
 
@@ -42,7 +42,7 @@ func write(path, who string) error {
 		return err
 	}
 	defer s.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	for i := range acts {
 		c := grant(byte(i%people), fmt.Sprint(who, "-act-", i))

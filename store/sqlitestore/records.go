@@ -27,7 +27,7 @@ func (s *Store) Records(ctx context.Context, ids []gate.ID) []gate.Lookup {
 			out[i].Err = err
 			continue
 		}
-		out[i].Record, out[i].Err = f.record(id)
+		out[i].Record, out[i].Err = f.lookUp(id)
 		out[i].Err = s.unavailable(out[i].Err)
 		unknown = unknown || out[i].Record.Version == 0
 	}
@@ -39,7 +39,7 @@ func (s *Store) Records(ctx context.Context, ids []gate.ID) []gate.Lookup {
 
 // unlessEmptied makes "unknown" an outage where the store does not say that it is one.
 func (s *Store) unlessEmptied(f *file, out []gate.Lookup) {
-	err := f.check(f.q.initialised)
+	err := check(f.initialised)
 	if err == nil {
 		return
 	}
@@ -50,11 +50,11 @@ func (s *Store) unlessEmptied(f *file, out []gate.Lookup) {
 	}
 }
 
-// record reads one record; the zero Record where none stands.
-func (f *file) record(id gate.ID) (gate.Record, error) {
+// lookUp reads one record; the zero Record where none stands.
+func (f *file) lookUp(id gate.ID) (gate.Record, error) {
 	var version uint64
 	var fields sql.RawBytes
-	rows, err := f.q.record.Query(id[:])
+	rows, err := f.record.Query(id[:])
 	if err != nil {
 		return gate.Record{}, err
 	}
@@ -89,8 +89,8 @@ func (s *Store) Apply(ctx context.Context, changes []gate.Change) []gate.Applied
 		return nil
 	}
 	applied := make([]gate.Applied, len(changes))
-	done, err := s.write(ctx, len(changes), func(f *file, tx *sql.Tx, i int) error {
-		a, err := f.apply(tx, changes[i])
+	done, err := s.write(ctx, len(changes), func(tx *transaction, i int) error {
+		a, err := tx.apply(changes[i])
 		if errors.Is(err, errDamaged) {
 			a, err = gate.Applied{Err: s.unavailable(err)}, nil // concerns nobody else in this transaction
 		}
@@ -108,17 +108,17 @@ func (s *Store) Apply(ctx context.Context, changes []gate.Change) []gate.Applied
 	return out
 }
 
-// apply is one change inside a transaction.
-func (f *file) apply(tx *sql.Tx, c gate.Change) (gate.Applied, error) {
+// apply is one change.
+func (tx *transaction) apply(c gate.Change) (gate.Applied, error) {
 	var version uint64
 	var sealed string
-	err := tx.Stmt(f.q.stands).QueryRow(c.ID[:]).Scan(&version, &sealed)
+	err := tx.do.record.QueryRow(c.ID[:]).Scan(&version, &sealed)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return gate.Applied{}, err
 	}
 	var history []gate.Event
 	if version > 0 {
-		if history, err = readEvents(tx.Stmt(f.q.events), c.ID); err != nil {
+		if history, err = readEvents(tx.do.events, c.ID); err != nil {
 			return gate.Applied{}, err
 		}
 	}
@@ -131,11 +131,11 @@ func (f *file) apply(tx *sql.Tx, c gate.Change) (gate.Applied, error) {
 	if sealed == "" {
 		sealed = c.Sealed
 	}
-	return gate.Applied{Record: record}, f.put(tx, c.ID, record, sealed, event)
+	return gate.Applied{Record: record}, tx.put(c.ID, record, sealed, event)
 }
 
 // put writes the new record and appends its event.
-func (f *file) put(tx *sql.Tx, id gate.ID, r gate.Record, sealed string, e gate.Event) error {
+func (tx *transaction) put(id gate.ID, r gate.Record, sealed string, e gate.Event) error {
 	event, err := json.Marshal(e)
 	if err != nil {
 		return err
@@ -144,10 +144,10 @@ func (f *file) put(tx *sql.Tx, id gate.ID, r gate.Record, sealed string, e gate.
 	if err != nil {
 		return err
 	}
-	if _, err := tx.Stmt(f.q.addEvent).Exec(id[:], r.Version, string(event)); err != nil {
+	if _, err := tx.do.addEvent.Exec(id[:], r.Version, string(event)); err != nil {
 		return err
 	}
-	_, err = tx.Stmt(f.q.setRecord).Exec(id[:], r.Version, string(fields), sealed)
+	_, err = tx.do.setRecord.Exec(id[:], r.Version, string(fields), sealed)
 	return err
 }
 
@@ -190,7 +190,7 @@ func (f *file) person(ctx context.Context, id gate.ID) (gate.Person, error) {
 		return p, err
 	}
 	defer tx.Rollback()
-	if err := f.check(tx.Stmt(f.q.initialised)); err != nil {
+	if err := check(tx.Stmt(f.initialised)); err != nil {
 		return p, err
 	}
 	var version uint64
@@ -250,7 +250,7 @@ func (s *Store) idsAfter(ctx context.Context, after []byte) ([]gate.ID, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := f.check(f.q.initialised); err != nil {
+	if err := check(f.initialised); err != nil {
 		return nil, s.unavailable(err)
 	}
 	if after == nil {

@@ -25,13 +25,13 @@ const lockWait = 5 * time.Second
 // job is a part of one caller's writes on its way through the combiner: steps from next to n, as many as time allows.
 type job struct {
 	next, n int
-	step    func(f *file, tx *sql.Tx, i int) error
+	step    func(tx *transaction, i int) error
 	err     error
 }
 
 // write runs steps 0 to n-1 in order, each in one transaction with as many others as time allows. The first done of
 // them are committed. After an error the steps from done on may still run: what they set belongs to them.
-func (s *Store) write(ctx context.Context, n int, step func(f *file, tx *sql.Tx, i int) error) (done int, err error) {
+func (s *Store) write(ctx context.Context, n int, step func(tx *transaction, i int) error) (done int, err error) {
 	for {
 		j := &job{next: done, n: n, step: step}
 		if err := s.writes.Do(ctx, j); err != nil {
@@ -50,8 +50,8 @@ func (s *Store) write(ctx context.Context, n int, step func(f *file, tx *sql.Tx,
 }
 
 // write1 is write for what is one step.
-func (s *Store) write1(ctx context.Context, step func(tx *sql.Tx) error) error {
-	_, err := s.write(ctx, 1, func(_ *file, tx *sql.Tx, _ int) error { return step(tx) })
+func (s *Store) write1(ctx context.Context, step func(tx *transaction) error) error {
+	_, err := s.write(ctx, 1, func(tx *transaction, _ int) error { return step(tx) })
 	return err
 }
 
@@ -70,7 +70,7 @@ func rest(ctx context.Context) error {
 // commit runs the jobs of all who write now, in as few transactions as time allows.
 func (s *Store) commit(ctx context.Context, jobs []*job) {
 	for len(jobs) > 0 {
-		n, err := s.transaction(ctx, jobs)
+		n, err := s.commitSome(ctx, jobs)
 		if err != nil {
 			for _, j := range jobs[:n] {
 				j.err = err
@@ -82,24 +82,24 @@ func (s *Store) commit(ctx context.Context, jobs []*job) {
 	}
 }
 
-// transaction runs jobs until the lock was held long enough, and returns how many it took. The error is theirs.
-func (s *Store) transaction(ctx context.Context, jobs []*job) (n int, err error) {
+// commitSome runs jobs until the lock was held long enough, and returns how many it took. The error is theirs.
+func (s *Store) commitSome(ctx context.Context, jobs []*job) (n int, err error) {
 	f, err := s.opened(ctx)
 	if err != nil {
 		return len(jobs), err
 	}
-	tx, err := begin(ctx, f.write)
+	tx, err := f.begin(ctx)
 	if err != nil {
 		return len(jobs), err
 	}
 	defer tx.Rollback() // nothing after a commit
-	if err := f.check(tx.Stmt(f.q.writable)); err != nil {
+	if err := check(tx.do.initialised); err != nil {
 		return len(jobs), err
 	}
 	until := time.Now().Add(lockTime)
 	for n < len(jobs) && (n == 0 || time.Now().Before(until)) {
 		n++
-		if err := jobs[n-1].run(f, tx, until); err != nil {
+		if err := jobs[n-1].run(tx, until); err != nil {
 			return n, err
 		}
 	}
@@ -107,9 +107,9 @@ func (s *Store) transaction(ctx context.Context, jobs []*job) (n int, err error)
 }
 
 // run does at least one step, and goes on until the time is over.
-func (j *job) run(f *file, tx *sql.Tx, until time.Time) error {
+func (j *job) run(tx *transaction, until time.Time) error {
 	for first := true; j.next < j.n && (first || time.Now().Before(until)); first = false {
-		if err := j.step(f, tx, j.next); err != nil {
+		if err := j.step(tx, j.next); err != nil {
 			return err
 		}
 		j.next++
@@ -118,7 +118,7 @@ func (j *job) run(f *file, tx *sql.Tx, until time.Time) error {
 }
 
 // check returns nil where the store is initialised.
-func (f *file) check(count *sql.Stmt) error {
+func check(count *sql.Stmt) error {
 	var rows int
 	if err := count.QueryRow().Scan(&rows); err != nil {
 		return err
@@ -127,6 +127,27 @@ func (f *file) check(count *sql.Stmt) error {
 		return gate.ErrUninitialised
 	}
 	return nil
+}
+
+// transaction is a write transaction with the statements bound to it.
+type transaction struct {
+	*sql.Tx
+	do writes
+}
+
+func (f *file) begin(ctx context.Context) (*transaction, error) {
+	tx, err := begin(ctx, f.write)
+	if err != nil {
+		return nil, err
+	}
+	return &transaction{tx, writes{
+		initialised: tx.Stmt(f.writes.initialised),
+		record:      tx.Stmt(f.writes.record),
+		events:      tx.Stmt(f.writes.events),
+		addEvent:    tx.Stmt(f.writes.addEvent),
+		setRecord:   tx.Stmt(f.writes.setRecord),
+		addBlock:    tx.Stmt(f.writes.addBlock),
+	}}, nil
 }
 
 // begin takes the write lock, waiting for other processes as long as ctx allows. The transaction itself does not end

@@ -65,7 +65,17 @@ type Listener struct {
 	Senders     []string       // reverse-path patterns; empty: any
 	OnBlock     gate.OnBlock   // of on_block, else of client; empty: the stream's
 	Client      string         // preset, e.g. "listmonk"
+	Protocol    Protocol
 }
+
+// Protocol is what a listener speaks.
+type Protocol string
+
+// The protocols. With LMTP (RFC 2033) each recipient is answered for itself.
+const (
+	SMTP Protocol = "smtp"
+	LMTP Protocol = "lmtp"
+)
 
 // Credential is a client that signs in with AUTH.
 type Credential struct {

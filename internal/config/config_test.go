@@ -121,7 +121,7 @@ func TestWithoutAFileThereAreTwoStreamsAndALoopbackListener(t *testing.T) {
 	if diff := cmp.Diff(want, c.Streams()); diff != "" {
 		t.Errorf("streams (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]config.Listener{{Address: "127.0.0.1:2525", TLS: config.TLSNone}}, c.Listeners); diff != "" {
+	if diff := cmp.Diff([]config.Listener{{Address: "127.0.0.1:2525", TLS: config.TLSNone, Protocol: config.SMTP}}, c.Listeners); diff != "" {
 		t.Errorf("listeners (-want +got):\n%s", diff)
 	}
 	if c.DefaultStream != "marketing" || c.DefaultJurisdiction != "EU" || len(c.Warnings) != 0 {

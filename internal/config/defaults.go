@@ -117,6 +117,9 @@ func (l *Listener) complete() {
 	if l.OnBlock == "" {
 		l.OnBlock = clientPresets()[l.Client]
 	}
+	if l.Protocol == "" {
+		l.Protocol = SMTP
+	}
 }
 
 func (u *Upstream) complete() {

@@ -76,20 +76,9 @@ func (l *Listener) read() reader {
 			"on_block":       onBlock(&l.OnBlock),
 			"client":         client(&l.Client),
 			"proxy_protocol": later("the PROXY protocol"),
-			"protocol":       protocol,
+			"protocol":       oneOf(&l.Protocol, SMTP, LMTP),
 		}
 	})
-}
-
-// protocol takes what there is, smtp, and refuses lmtp.
-func protocol(v value) {
-	s, ok := v.word()
-	switch {
-	case ok && s == "lmtp":
-		later("lmtp")(v)
-	case ok && s != "smtp":
-		v.problem("%q is not known here: use smtp", s)
-	}
 }
 
 func (c *Credential) read() reader {

@@ -3,6 +3,9 @@ package main
 import (
 	"context"
 	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -21,7 +24,9 @@ permitted. A first run in --mode observe delivers everything and logs what would
 No config file is needed. Without one there are two streams: marketing, which needs consent,
 and transactional, for the reverse-paths that --transactional names.
 
-It logs one line "listening" for each listener, then "ready". SIGTERM and Ctrl-C drain and end it.`,
+It logs one line "listening" for each listener, then "ready". SIGTERM and Ctrl-C drain and end it.
+SIGHUP reads the settings, credentials and certificates again: all of them count from each
+session's next transaction, or, where something is wrong with them, none does and the log says what.`,
 		Example: `  consentgate serve --listen 127.0.0.1:2525 --upstream 127.0.0.1:25 --mode observe
   consentgate serve --upstream smtp+starttls://gate@smtp.example.net:587 \
       --transactional '*@shop.example.com' --store redis://127.0.0.1:6379/0`,
@@ -40,13 +45,26 @@ It logs one line "listening" for each listener, then "ready". SIGTERM and Ctrl-C
 }
 
 func (p *program) serve(ctx context.Context, o config.Overlay) error {
-	cfg, err := p.configWith(o)
+	load := func() (*config.Config, error) {
+		cfg, err := p.configWith(o)
+		if err == nil {
+			err = cfg.CheckServe()
+		}
+		return cfg, err
+	}
+	cfg, err := load()
 	if err != nil {
 		return err
 	}
-	if err := cfg.CheckServe(); err != nil {
-		return err
-	}
 	p.sayStore(cfg)
-	return app.Run(ctx, cfg, p.log(slog.LevelInfo))
+	hangup, stop := hangups()
+	defer stop()
+	return app.Run(ctx, cfg, p.log(slog.LevelInfo), app.Reloads{Wanted: hangup, Load: load})
+}
+
+// hangups tells of SIGHUP. Several in a row are one: the files are read after the last.
+func hangups() (wanted <-chan os.Signal, stop func()) {
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, syscall.SIGHUP)
+	return c, func() { signal.Stop(c) }
 }

@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -40,12 +41,14 @@ const (
 
 // App is the program between New and Close.
 type App struct {
-	cfg *config.Config
 	log *slog.Logger
+
+	mu   sync.Mutex     // of what a reload replaces
+	cfg  *config.Config // in force
+	pool *upstream.Pool // of its upstreams
 
 	store       *watched
 	keys        *seal.Keys
-	pool        *upstream.Pool
 	blocks      *blockLog
 	counts      *counts
 	streams     *unsub.Streams
@@ -63,13 +66,13 @@ type closer struct {
 }
 
 // Run serves until ctx ends. It is New, App.Run and App.Close in one.
-func Run(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
+func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, r Reloads) error {
 	a, err := New(ctx, cfg, log)
 	if err != nil {
 		return err
 	}
 	defer a.Close()
-	return a.Run(ctx)
+	return a.Run(ctx, r)
 }
 
 // New opens the store and the journals and binds every listener; nothing is served yet.
@@ -110,7 +113,7 @@ func (a *App) WebAddr() net.Addr {
 
 // Run serves until ctx ends or a part fails, then drains sessions, brings journals and counters into the store and
 // returns.
-func (a *App) Run(ctx context.Context) error {
+func (a *App) Run(ctx context.Context, r Reloads) error {
 	front, leave := context.WithCancel(ctx)
 	defer leave()
 	// What sessions need while they drain goes on until they have ended.
@@ -133,6 +136,7 @@ func (a *App) Run(ctx context.Context) error {
 	part("streams", func(ctx context.Context) error { a.streams.Remember(ctx, a.log); return nil })
 	part("upstream probe", a.probe)
 	part("public listener", a.serveWeb)
+	part("reloads", func(ctx context.Context) error { a.reloading(ctx, r); return nil })
 	a.announce()
 	err := a.smtp.Serve(front, drainTime)
 	a.flush(ctx)
@@ -142,18 +146,19 @@ func (a *App) Run(ctx context.Context) error {
 
 // announce tells where the program listens; others wait for the word ready.
 func (a *App) announce() {
+	cfg, _ := a.inForce()
 	for i, addr := range a.smtp.Addrs() {
-		a.log.Info("listening", "listener", "smtp", "address", addr.String(), "tls", string(a.cfg.Listeners[i].TLS))
+		a.log.Info("listening", "listener", "smtp", "address", addr.String(), "tls", string(cfg.Listeners[i].TLS))
 	}
 	if a.webSocket != nil {
 		a.log.Info("listening", "listener", "unsubscribe", "address", a.webSocket.Addr().String())
 	}
-	a.log.Info("ready", "mode", string(a.cfg.Mode))
+	a.log.Info("ready", "mode", string(cfg.Mode))
 }
 
 func (a *App) probe(ctx context.Context) error {
 	wait := probePeriod
-	if !a.pool.Caps().Known {
+	if _, pool := a.inForce(); !pool.Caps().Known {
 		wait = probeAgain
 	}
 	for {
@@ -163,7 +168,8 @@ func (a *App) probe(ctx context.Context) error {
 		case <-time.After(wait):
 		}
 		wait = probePeriod
-		if err := a.pool.Probe(ctx); err != nil {
+		_, pool := a.inForce()
+		if err := pool.Probe(ctx); err != nil {
 			a.log.Debug("upstream probe", "err", err)
 			wait = probeAgain
 		}

@@ -70,7 +70,7 @@ func demonstrate(ctx context.Context, parts *errgroup.Group, dir string, box *si
 	defer cancel()
 	parts.Go(func() error {
 		defer a.Close()
-		return a.Run(ctx)
+		return a.Run(ctx, Reloads{})
 	})
 	d := &demo{app: a, box: box, out: o.Out}
 	if err := d.show(ctx); err != nil || o.Once {

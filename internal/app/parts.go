@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/consentgate/consentgate/internal/config"
 	"github.com/consentgate/consentgate/internal/journal"
 	"github.com/consentgate/consentgate/smtpproxy/upstream"
 	"github.com/consentgate/consentgate/unsub"
@@ -65,14 +66,19 @@ func (a *App) openUpstream(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	a.pool = upstream.New(upstream.Options{Targets: targets, Hello: a.cfg.Hostname, Logger: a.log})
-	a.onClose("upstream pool", a.pool.Close)
+	a.pool = a.newPool(ctx, a.cfg, targets)
+	return nil
+}
+
+func (a *App) newPool(ctx context.Context, cfg *config.Config, targets []upstream.Target) *upstream.Pool {
+	pool := upstream.New(upstream.Options{Targets: targets, Hello: cfg.Hostname, Logger: a.log})
+	a.onClose("upstream pool", pool.Close)
 	ctx, cancel := context.WithTimeout(ctx, probeTime)
 	defer cancel()
-	if err := a.pool.Probe(ctx); err != nil {
+	if err := pool.Probe(ctx); err != nil {
 		a.log.Warn("upstream not reachable, mail is answered 451 until it is", "err", err)
 	}
-	return nil
+	return pool
 }
 
 // openWeb binds the public listener where a public URL is set.

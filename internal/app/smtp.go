@@ -10,12 +10,13 @@ import (
 	"github.com/consentgate/consentgate/internal/config"
 	"github.com/consentgate/consentgate/policies"
 	"github.com/consentgate/consentgate/smtpproxy"
+	"github.com/consentgate/consentgate/smtpproxy/upstream"
 	"github.com/consentgate/consentgate/smtpproxy/wire"
 	"github.com/consentgate/consentgate/unsub"
 )
 
 func (a *App) openSMTP(ctx context.Context) error {
-	set, err := a.settings()
+	set, err := a.settings(a.cfg, a.pool)
 	if err != nil {
 		return err
 	}
@@ -29,25 +30,24 @@ func (a *App) openSMTP(ctx context.Context) error {
 }
 
 // settings are the config's as sessions know them.
-func (a *App) settings() (smtpproxy.Settings, error) {
-	policy, err := Policy(a.cfg)
+func (a *App) settings(cfg *config.Config, pool *upstream.Pool) (smtpproxy.Settings, error) {
+	policy, err := Policy(cfg)
 	if err != nil {
 		return smtpproxy.Settings{}, err
 	}
-	links, err := unsub.NewLinks(unsub.Tokens{Keys: a.keys}, a.cfg.Unsubscribe.PublicURL, "")
+	links, err := unsub.NewLinks(unsub.Tokens{Keys: a.keys}, cfg.Unsubscribe.PublicURL, "")
 	if err != nil {
 		return smtpproxy.Settings{}, err
 	}
-	listeners, err := a.listeners()
+	listeners, err := listeners(cfg)
 	if err != nil {
 		return smtpproxy.Settings{}, err
 	}
 	return smtpproxy.Settings{
-		Listeners: listeners, Credentials: a.credentials(),
-		Streams: a.cfg.Streams(), DefaultStream: a.cfg.DefaultStream,
-		MinimalReplies: a.cfg.Replies.Detail == "minimal", LogPermits: a.cfg.Log.Permits,
-		Limits: a.limits(), BareLines: a.bareLines(),
-		Policy: policy, Upstream: a.pool, Mask: a.mask(), Links: links,
+		Listeners: listeners, Credentials: credentials(cfg), Streams: cfg.Streams(), DefaultStream: cfg.DefaultStream,
+		MinimalReplies: cfg.Replies.Detail == "minimal", LogPermits: cfg.Log.Permits,
+		Limits: limits(cfg), BareLines: bareLines(cfg),
+		Policy: policy, Upstream: pool, Mask: mask(cfg), Links: links,
 	}, nil
 }
 
@@ -69,24 +69,25 @@ func Policy(cfg *config.Config) (*gate.Policy, error) {
 	return policy, nil
 }
 
-func (a *App) listeners() ([]smtpproxy.Listener, error) {
-	certificate, err := a.cfg.TLSConfig()
+func listeners(cfg *config.Config) ([]smtpproxy.Listener, error) {
+	certificate, err := newCertificate(cfg, time.Now)
 	if err != nil {
 		return nil, err
 	}
-	out := make([]smtpproxy.Listener, len(a.cfg.Listeners))
-	for i, l := range a.cfg.Listeners {
+	out := make([]smtpproxy.Listener, len(cfg.Listeners))
+	for i, l := range cfg.Listeners {
 		out[i] = smtpproxy.Listener{
 			Address: l.Address, TLS: smtpproxy.TLSMode(l.TLS), Config: certificate, RequireAuth: l.RequireAuth,
 			Networks: l.Networks, Streams: l.Streams, Senders: l.Senders, OnBlock: l.OnBlock,
+			LMTP: l.Protocol == config.LMTP,
 		}
 	}
 	return out, nil
 }
 
-func (a *App) credentials() []smtpproxy.Credential {
-	out := make([]smtpproxy.Credential, len(a.cfg.Credentials))
-	for i, c := range a.cfg.Credentials {
+func credentials(cfg *config.Config) []smtpproxy.Credential {
+	out := make([]smtpproxy.Credential, len(cfg.Credentials))
+	for i, c := range cfg.Credentials {
 		out[i] = smtpproxy.Credential{
 			Username: c.Username, PasswordHash: c.PasswordHash, Streams: c.Streams, Senders: c.Senders, OnBlock: c.OnBlock,
 		}
@@ -94,24 +95,24 @@ func (a *App) credentials() []smtpproxy.Credential {
 	return out
 }
 
-func (a *App) limits() smtpproxy.Limits {
-	l, c := smtpproxy.DefaultLimits(), a.cfg.Limits
+func limits(cfg *config.Config) smtpproxy.Limits {
+	l, c := smtpproxy.DefaultLimits(), cfg.Limits
 	l.Wire.Message, l.Wire.Header, l.Wire.Fields = c.Message, int(c.Header), c.Fields
 	l.Recipients, l.Refused, l.AuthFails = c.Recipients, c.Refused, c.AuthFails
 	l.Hops, l.Sessions, l.NullSender = c.Hops, c.Sessions, c.NullSender
 	return l
 }
 
-func (a *App) bareLines() wire.BarePolicy {
-	if a.cfg.BareLines == "normalise" {
+func bareLines(cfg *config.Config) wire.BarePolicy {
+	if cfg.BareLines == "normalise" {
 		return wire.Normalise
 	}
 	return wire.Reject
 }
 
 // mask shows recipients in the block log as log.addresses wants them.
-func (a *App) mask() func(gate.Address, gate.ID) string {
-	switch a.cfg.Log.Addresses {
+func mask(cfg *config.Config) func(gate.Address, gate.ID) string {
+	switch cfg.Log.Addresses {
 	case "full":
 		return func(addr gate.Address, _ gate.ID) string { return addr.String() }
 	case "hashed":

@@ -1,0 +1,118 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"reflect"
+
+	"github.com/consentgate/consentgate/internal/config"
+	"github.com/consentgate/consentgate/smtpproxy"
+	"github.com/consentgate/consentgate/smtpproxy/upstream"
+)
+
+// Reloads is how a running program learns of new settings. The zero value never reloads.
+type Reloads struct {
+	Wanted <-chan os.Signal // a value asks for a reload
+	Load   func() (*config.Config, error)
+}
+
+// reloading reloads when asked until ctx ends. What is wrong with the new settings is logged, and the old stay.
+func (a *App) reloading(ctx context.Context, r Reloads) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-r.Wanted:
+		}
+		cfg, err := r.Load()
+		if err == nil {
+			err = a.Reload(ctx, cfg)
+		}
+		if err != nil {
+			a.log.Error("reload refused, the settings in force stay", "err", err)
+			continue
+		}
+		a.log.Info("reloaded", "streams", len(cfg.Streams()), "credentials", len(cfg.Credentials))
+	}
+}
+
+// Reload puts new settings in force whole, or not at all: streams, credentials, packs, limits, upstreams and
+// certificates. Sessions take them over with their next transaction. It wraps smtpproxy.ErrNeedsRestart where something
+// changed that was opened or bound at the start.
+func (a *App) Reload(ctx context.Context, cfg *config.Config) error {
+	if err := a.restartOnly(cfg); err != nil {
+		return err
+	}
+	pool, err := a.poolFor(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	set, err := a.settings(cfg, pool)
+	if err == nil {
+		err = a.streams.Configure(cfg.Streams())
+	}
+	if err == nil {
+		err = a.smtp.Reload(set)
+	}
+	if err != nil {
+		return errors.Join(err, a.discard(pool))
+	}
+	a.mu.Lock()
+	a.cfg, a.pool = cfg, pool
+	a.mu.Unlock()
+	return nil
+}
+
+// restartOnly compares what a running program cannot change.
+func (a *App) restartOnly(cfg *config.Config) error {
+	old, _ := a.inForce()
+	for _, k := range []struct {
+		key      string
+		was, now any
+	}{
+		{"data_dir", old.DataDir, cfg.DataDir},
+		{"store", old.Store, cfg.Store},
+		{"hostname", old.Hostname, cfg.Hostname},
+		{"id_key_file", old.IDKeyFile, cfg.IDKeyFile},
+		{"store_addresses", old.StoreAddresses, cfg.StoreAddresses},
+		{"log.entries", old.Log.Entries, cfg.Log.Entries},
+		{"unsubscribe.listen", old.Unsubscribe.Listen, cfg.Unsubscribe.Listen},
+		{"unsubscribe.public_url", old.Unsubscribe.PublicURL != "", cfg.Unsubscribe.PublicURL != ""},
+	} {
+		if k.was != k.now {
+			return fmt.Errorf("%s was changed: %w", k.key, smtpproxy.ErrNeedsRestart)
+		}
+	}
+	return nil
+}
+
+// poolFor keeps the pool where the upstreams are the same. A new one has asked its upstreams what they can do by the
+// time that it is used; the old one's idle connections end by themselves, and it is closed with the program.
+func (a *App) poolFor(ctx context.Context, cfg *config.Config) (*upstream.Pool, error) {
+	old, pool := a.inForce()
+	was, err := old.Targets()
+	now, err2 := cfg.Targets()
+	if err2 != nil {
+		return nil, err2
+	}
+	if err == nil && reflect.DeepEqual(was, now) {
+		return pool, nil
+	}
+	return a.newPool(ctx, cfg, now), nil
+}
+
+// discard closes a pool that was made for settings that are not put in force.
+func (a *App) discard(pool *upstream.Pool) error {
+	if _, inUse := a.inForce(); pool == inUse {
+		return nil
+	}
+	return pool.Close()
+}
+
+func (a *App) inForce() (*config.Config, *upstream.Pool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.cfg, a.pool
+}

@@ -13,7 +13,7 @@ import (
 func stream(t testing.TB, words string) *gate.Stream {
 	t.Helper()
 	s := &gate.Stream{Name: "s", Kind: gate.KindMarketing, Purpose: "newsletter"}
-	for _, word := range strings.Fields(words) {
+	for word := range strings.FieldsSeq(words) {
 		key, value, _ := strings.Cut(word, "=")
 		switch key {
 		case "marketing", "transactional", "service", "confirmation":

@@ -29,6 +29,26 @@ const (
 	ModeObserve Mode = "observe"
 )
 
+// ExistingHeader is what becomes of a List-Unsubscribe that a message brings.
+type ExistingHeader string
+
+// ExistingKeep, also where nothing is set, leaves the message's own and adds none; ExistingReplace takes it out and puts
+// ours on top.
+const (
+	ExistingKeep    ExistingHeader = "keep"
+	ExistingReplace ExistingHeader = "replace"
+)
+
+// OnSigned is what becomes of a message whose DKIM signature a header line of ours would break.
+type OnSigned string
+
+// SignedLeave, also where nothing is set, sends the message without the line; SignedRefuse blocks it as
+// ReasonUnsubscribeImpossible.
+const (
+	SignedLeave  OnSigned = "leave"
+	SignedRefuse OnSigned = "refuse"
+)
+
 // Stream is a named flow of mail that serves one purpose.
 type Stream struct {
 	Name         string
@@ -40,6 +60,8 @@ type Stream struct {
 	Unsubscribe  []string // "https", "mailto": which List-Unsubscribe URIs the stream asks for
 	ListID       string   // value of List-Id, empty for none
 	FeedbackID   string   // value of Feedback-ID, empty for none
+	Existing     ExistingHeader
+	OnSigned     OnSigned
 	OnBlock      OnBlock
 	Mode         Mode
 	Evidence     bool // evidence: required

@@ -192,7 +192,7 @@ func credentials(o *redisstore.Options, authority string) (rest string, err erro
 // addresses reads "host[:port],…". What cannot be read is not repeated in the error: it may be a password that lost
 // its host.
 func addresses(o *redisstore.Options, hosts, port string) error {
-	for _, h := range strings.Split(hosts, ",") {
+	for h := range strings.SplitSeq(hosts, ",") {
 		addr, err := address(h, port)
 		if err != nil {
 			return err

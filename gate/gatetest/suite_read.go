@@ -77,12 +77,14 @@ var readContract = []contract{
 	}},
 	{"a scan may be left early and finds nobody in a new store", func(t *testing.T, b Backend) {
 		ctx, s := ready(t, b)
-		for p := range s.Persons(ctx) {
+		for p, err := range s.Persons(ctx) {
+			noError(t, "Persons", err)
 			t.Errorf("met %s in an empty store", p.ID)
 		}
 		apply(t, s, grant(1, "e1", day(1)), grant(2, "e2", day(1)))
 		n := 0
-		for range s.Persons(ctx) {
+		for _, err := range s.Persons(ctx) {
+			noError(t, "Persons", err)
 			n++
 			break
 		}

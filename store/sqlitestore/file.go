@@ -41,7 +41,7 @@ type writes struct {
 }
 
 // openFile opens a file that stands and holds our schema.
-func openFile(path string) (*file, error) {
+func openFile(ctx context.Context, path string) (*file, error) {
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return nil, gate.ErrUninitialised
 	}
@@ -49,7 +49,7 @@ func openFile(path string) (*file, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := f.prepare(); err != nil {
+	if err := f.prepare(ctx); err != nil {
 		return nil, errors.Join(err, f.close())
 	}
 	return f, nil
@@ -80,9 +80,9 @@ func dataSource(path, pragmas string) string {
 func (f *file) close() error { return errors.Join(f.read.Close(), f.write.Close()) }
 
 // prepare checks the schema and prepares the statements.
-func (f *file) prepare() error {
+func (f *file) prepare(ctx context.Context) error {
 	var version int
-	if err := f.read.QueryRow("PRAGMA user_version").Scan(&version); err != nil {
+	if err := f.read.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
 		return err
 	}
 	switch version {
@@ -110,7 +110,7 @@ func (f *file) prepare() error {
 			"ON CONFLICT (id) DO NOTHING"},
 	} {
 		var err error
-		if *p.stmt, err = p.db.Prepare(p.text); err != nil {
+		if *p.stmt, err = p.db.PrepareContext(ctx, p.text); err != nil {
 			return err
 		}
 	}

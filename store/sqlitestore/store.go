@@ -86,7 +86,7 @@ func (s *Store) opened(ctx context.Context) (*file, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.file == nil {
-		f, err := openFile(s.path)
+		f, err := openFile(ctx, s.path)
 		if err != nil {
 			return nil, s.unavailable(err)
 		}

@@ -18,7 +18,7 @@ var ErrClosed = errors.New("closed")
 // Group combines jobs of one kind. Make it with New.
 type Group[J any] struct {
 	run    func(ctx context.Context, jobs []J)
-	base   context.Context // of batches; ended by Close
+	base   context.Context //nolint:containedctx // of batches, which outlive each of their callers; ended by Close
 	cancel context.CancelFunc
 	work   sync.WaitGroup // lone calls and batches that run
 
@@ -30,7 +30,7 @@ type Group[J any] struct {
 
 // ticket is a job that waits for its batch.
 type ticket[J any] struct {
-	ctx  context.Context
+	ctx  context.Context //nolint:containedctx // of the caller that waits: the batch ends when none is left
 	job  J
 	done chan struct{} // closed once the job has run
 }

@@ -123,13 +123,25 @@ func (s *session) auth(arg string) error {
 	if !ok {
 		return s.authRefused()
 	}
-	s.cred, s.outright = cred, stream
-	if stream != "" && len(s.candidates()) == 0 {
-		s.cred, s.outright = nil, ""
+	if stream != "" && len(only(s.candidatesOf(cred), stream)) == 0 {
 		return s.authRefused()
 	}
+	if !s.srv.credentials.enter(cred.Username, s.set.Limits.CredentialSessions) {
+		s.closing = true
+		s.srv.opt.Count("turned_away")
+		return tooManyOfCredential
+	}
+	s.cred, s.outright = cred, stream
 	s.conn.Reply(say(235, 2, 7, 0, "Authentication succeeded"))
 	return nil
+}
+
+// signOut gives back the place among the sessions of the credential.
+func (s *session) signOut() {
+	if s.cred != nil {
+		s.srv.credentials.leave(s.cred.Username)
+		s.cred = nil
+	}
 }
 
 // only returns the candidate of this name alone, nil where there is none.

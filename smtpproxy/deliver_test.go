@@ -341,15 +341,6 @@ func TestRefusedRecipientsBeyondTheBudgetEndTheSession(t *testing.T) {
 		"C: RCPT TO:<c@example.net>\nS: 550\nS: 421 4.7.0\nS.\n")
 }
 
-func TestASessionTooManyIsTurnedAway(t *testing.T) {
-	t.Parallel()
-	w := start(t, func(_ *world, o *smtpproxy.Options) { o.Limits.Sessions = 1 })
-	dial(w)
-	if err := smtptest.Play(w.addr, "second", "S: 421 4.3.2\nS.\n", nil); err != nil {
-		t.Error(err)
-	}
-}
-
 func TestNoGoTextReachesAClient(t *testing.T) {
 	t.Parallel()
 	w := start(t)

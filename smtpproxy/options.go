@@ -47,11 +47,16 @@ type Credential struct {
 // Limits bound what one session may ask for.
 type Limits struct {
 	Wire       wire.Limits
-	Recipients int           // of one transaction
-	Refused    int           // recipients of one session before it is closed with 421
-	AuthFails  int           // of one session
-	Hops       int           // Received fields before a message counts as looping
-	Sessions   int           // at once, all listeners together
+	Recipients int // of one transaction
+	Refused    int // recipients of one session before it is closed with 421
+	AuthFails  int // of one session
+	Hops       int // Received fields before a message counts as looping
+
+	Sessions           int           // at once, all listeners together
+	NetworkSessions    int           // at once, from one IPv4 address or one IPv6 /64
+	CredentialSessions int           // at once, of one credential
+	RefusedDelay       time.Duration // what the last refused recipient of the budget costs; see slowing
+
 	NullSender int           // messages from <> in one hour
 	Lookup     time.Duration // budget of one store lookup
 	Fresh      time.Duration // consent read longer ago is read again before the final dot
@@ -64,7 +69,8 @@ type Limits struct {
 func DefaultLimits() Limits {
 	return Limits{
 		Wire:       wire.Limits{Line: 4096, AuthLine: 12288, Header: 256 << 10, Fields: 1000, Message: 50 << 20},
-		Recipients: 1000, Refused: 1000, AuthFails: 3, Hops: 50, Sessions: 20000, NullSender: 100,
+		Recipients: 1000, Refused: 1000, RefusedDelay: time.Second, AuthFails: 3, Hops: 50, NullSender: 100,
+		Sessions: 20000, NetworkSessions: 10000, CredentialSessions: 1000,
 		Lookup: 250 * time.Millisecond, Fresh: 250 * time.Millisecond,
 		Envelope: 30 * time.Second, Deliver: 60 * time.Second,
 		SpoolMem: 256 << 10,
@@ -110,7 +116,7 @@ type Settings struct {
 	Links    Links                                   // nil where no stream asks for lines
 }
 
-// Options is everything a Server needs. All fields but Pending and SpoolDir must be set.
+// Options is everything a Server needs. All fields but Pending, SpoolDir and After must be set.
 type Options struct {
 	Settings
 	Hostname string // our name in greeting and Received
@@ -123,6 +129,7 @@ type Options struct {
 	Count   func(name string)
 	Pending func(id gate.ID, purpose string) bool // withdrawn here, perhaps not yet in the store
 	Now     func() time.Time
-	NewID   func() string // ULID
+	After   func(time.Duration) <-chan time.Time // nil: time.After
+	NewID   func() string                        // ULID
 	Log     *slog.Logger
 }

@@ -132,7 +132,7 @@ func (s *session) answer(ctx context.Context, group []asked) error {
 		}
 		s.conn.Reply(replies[i])
 	}
-	return s.spendRefused(group)
+	return s.spendRefused(ctx, group)
 }
 
 // blocked reports whether a decision against the recipient stands, enforced or not.
@@ -272,8 +272,10 @@ func confirmationKey(id gate.ID, purpose string, requested time.Time) string {
 	return "confirm:" + id.String() + ":" + purpose + ":" + strconv.FormatInt(requested.Unix(), 10)
 }
 
-// spendRefused counts refused recipients against the session's budget, so that the gate is no oracle about consent.
-func (s *session) spendRefused(group []asked) error {
+// spendRefused counts refused recipients against the session's budget, so that the gate is no oracle about consent. The
+// replies to the group, queued already, leave when the session has been slowed.
+func (s *session) spendRefused(ctx context.Context, group []asked) error {
+	was, lim := s.refused, s.set.Limits
 	for i := range group {
 		if group[i].err != nil {
 			s.refused++
@@ -281,7 +283,8 @@ func (s *session) spendRefused(group []asked) error {
 			s.refused--
 		}
 	}
-	if s.refused > s.set.Limits.Refused {
+	s.srv.slow(ctx, slowing(was, s.refused, lim.Refused, lim.RefusedDelay))
+	if s.refused > lim.Refused {
 		s.closing = true
 		return tooManyRefused
 	}

@@ -35,6 +35,8 @@ const (
 	idleTooLong
 	tooManyRefused
 	tooManySessions
+	tooManyOfNetwork
+	tooManyOfCredential
 	notAllowedToRelay
 	authNeeded
 	authFailed
@@ -94,6 +96,10 @@ func (p problem) sessionReply() *smtp.SMTPError {
 		return say(421, 4, 7, 0, "Too many refused recipients, closing connection")
 	case tooManySessions:
 		return say(421, 4, 3, 2, "Too many sessions, try again later")
+	case tooManyOfNetwork:
+		return say(421, 4, 7, 0, "Too many sessions from your network, try again later")
+	case tooManyOfCredential:
+		return say(421, 4, 7, 0, "Too many sessions of this credential, try again later")
 	case notAllowedToRelay:
 		return say(554, 5, 7, 1, "Not allowed to relay")
 	case authNeeded:

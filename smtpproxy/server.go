@@ -25,15 +25,27 @@ type Server struct {
 	sockets    []net.Listener
 	log        *slog.Logger
 
+	networks    headcount[netip.Prefix] // sessions of each network
+	credentials headcount[string]       // sessions of each user name
+
+	freed    chan struct{} // a place became free
+	stopping chan struct{} // closed when the drain begins
 	mu       sync.Mutex
 	sessions map[*session]struct{}
-	draining bool
+	full     time.Time // since when all places are taken; zero: unknown, or there are some
 	ended    sync.WaitGroup
 }
 
 // New binds every listener; a port of 0 is chosen by the system and told by Addrs. Nothing is accepted before Serve.
 func New(ctx context.Context, o Options) (*Server, error) {
-	s := &Server{opt: o, log: o.Log, sessions: make(map[*session]struct{})}
+	if o.After == nil {
+		o.After = time.After
+	}
+	s := &Server{
+		opt: o, log: o.Log, sessions: make(map[*session]struct{}),
+		// Each listener may have one client that waits for a place.
+		freed: make(chan struct{}, len(o.Listeners)), stopping: make(chan struct{}),
+	}
 	s.settings.Store(compile(o.Settings))
 	var lc net.ListenConfig
 	for _, l := range o.Listeners {
@@ -93,15 +105,17 @@ func (s *Server) accept(ctx, base context.Context, port int) error {
 			pause(ctx, 50*time.Millisecond)
 			continue
 		}
-		s.start(base, port, conn)
+		s.start(ctx, base, port, conn)
 	}
 }
 
-// start owns the connection from here: a session on a goroutine of its own, or 421 where there are too many.
-func (s *Server) start(base context.Context, port int, conn net.Conn) {
+// start owns the connection from here: a session on a goroutine of its own, or 421 where there are too many. The
+// session goes on until base ends; ctx ends the wait for a place.
+func (s *Server) start(ctx, base context.Context, port int, conn net.Conn) {
 	ses := newSession(s, port, conn)
-	if !s.enter(ses) {
-		ses.turnAway()
+	if err := s.enter(ctx, ses); err != nil {
+		ses.turnAway(err)
+		_ = conn.Close()
 		return
 	}
 	go func() {
@@ -110,35 +124,20 @@ func (s *Server) start(base context.Context, port int, conn net.Conn) {
 	}()
 }
 
-func (s *Server) enter(ses *session) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.draining || len(s.sessions) >= s.settings.Load().Limits.Sessions {
+func (s *Server) isDraining() bool {
+	select {
+	case <-s.stopping:
+		return true
+	default:
 		return false
 	}
-	s.sessions[ses] = struct{}{}
-	s.ended.Add(1)
-	return true
-}
-
-func (s *Server) leave(ses *session) {
-	s.mu.Lock()
-	delete(s.sessions, ses)
-	s.mu.Unlock()
-	s.ended.Done()
-}
-
-func (s *Server) isDraining() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.draining
 }
 
 // drain waits for every session to end. Idle ones are woken, again and again since one may have armed a new deadline
 // just then; past the bound the rest is closed.
 func (s *Server) drain(bound time.Duration, cut func()) {
-	s.mu.Lock()
-	s.draining = true
+	s.mu.Lock() // nobody enters any more, see take
+	close(s.stopping)
 	s.mu.Unlock()
 	done := make(chan struct{})
 	go func() { s.ended.Wait(); close(done) }()

@@ -60,28 +60,40 @@ func (s *session) renew() {
 		return
 	}
 	s.set, s.ln = set, set.listeners[s.port]
-	if s.cred != nil {
-		s.cred = set.credentials.byName[s.cred.Username]
+	if s.cred == nil {
+		return
 	}
+	if kept := set.credentials.byName[s.cred.Username]; kept != nil {
+		s.cred = kept
+		return
+	}
+	s.signOut()
 }
 
 // candidates are the streams that the session may choose from: its credential's, else its listener's.
 func (s *session) candidates() []*gate.Stream {
-	list := s.ln.candidates
-	if s.cred != nil && len(s.cred.Streams) > 0 {
-		list = s.cred.candidates
-	}
+	list := s.candidatesOf(s.cred)
 	if s.outright != "" {
 		return only(list, s.outright)
 	}
 	return list
 }
 
-// turnAway tells a client that there is no room and closes.
-func (s *session) turnAway() {
-	s.conn.Reply(tooManySessions.reply())
+func (s *session) candidatesOf(cred *credential) []*gate.Stream {
+	if cred != nil && len(cred.Streams) > 0 {
+		return cred.candidates
+	}
+	return s.ln.candidates
+}
+
+// turnAway tells a client, before the greeting, why there is no place for it. One that expects TLS could not read it.
+func (s *session) turnAway(why error) {
+	s.srv.opt.Count("turned_away")
+	if s.ln.TLS == TLSImplicit {
+		return
+	}
+	s.conn.Reply(s.reply(why))
 	_ = s.conn.Flush()
-	_ = s.conn.Close()
 }
 
 // wakeIdle interrupts a session that waits between transactions; it finds the server draining.
@@ -97,6 +109,13 @@ func (s *session) abort() { _ = s.conn.NetConn().Close() }
 // serve runs the session to its end. base ends only when a drain is over.
 func (s *session) serve(base context.Context) {
 	defer func() { _ = s.conn.Close() }()
+	network := networkOf(s.ip)
+	if !s.srv.networks.enter(network, s.set.Limits.NetworkSessions) {
+		s.turnAway(tooManyOfNetwork)
+		return
+	}
+	defer s.srv.networks.leave(network)
+	defer s.signOut()
 	if s.ln.TLS == TLSImplicit && s.conn.StartTLS(s.ln.Config) != nil {
 		return
 	}

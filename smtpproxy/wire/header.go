@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"slices"
 	"strings"
 )
 
@@ -139,6 +140,20 @@ func (h Header) Values(name string) []string {
 	return values
 }
 
+// Without is the header without the fields of these names, in any case of letters; their folded lines go with them, and
+// nothing else changes by an octet.
+func (h Header) Without(names ...string) Header {
+	left := Header{Raw: make([]byte, 0, len(h.Raw))}
+	f, rest := nextField(h.Raw)
+	for ; len(f.Raw) > 0; f, rest = nextField(rest) {
+		if !slices.ContainsFunc(names, f.Is) {
+			left.Raw = append(left.Raw, f.Raw...)
+		}
+	}
+	left.Raw = append(left.Raw, rest...)
+	return left
+}
+
 // Field is one field of a header.
 type Field struct {
 	Raw []byte // its lines as on the wire, with every CRLF
@@ -156,12 +171,13 @@ func (f Field) Is(name string) bool {
 // Value is the field's body, unfolded (RFC 5322 section 2.2.3) and without blanks around it. It is not decoded.
 func (f Field) Value() string {
 	line, rest := cutCRLF(f.Raw)
-	_, value, _ := strings.Cut(string(line), ":")
+	_, first, _ := bytes.Cut(line, []byte(":"))
+	value := slices.Clip(first) // what is appended must not overwrite the header
 	for len(rest) > 0 {
 		line, rest = cutCRLF(rest)
-		value += string(unstuffLine(line))
+		value = append(value, unstuffLine(line)...)
 	}
-	return strings.Trim(value, " \t")
+	return string(bytes.Trim(value, " \t"))
 }
 
 // nextField splits off the field that b, a rest of a checked header, begins with; none at the blank line.

@@ -194,6 +194,47 @@ func TestFieldsBehindADotAreSeen(t *testing.T) {
 	}
 }
 
+func TestFieldsOfANameLeaveWithAllTheirLinesAndNothingElseChanges(t *testing.T) {
+	t.Parallel()
+	const list, post = "List-Unsubscribe", "List-Unsubscribe-Post"
+	for name, tc := range map[string]struct{ message, want string }{
+		"none there":         {"From: a@b\r\nSubject: x\r\n\r\n", "From: a@b\r\nSubject: x\r\n\r\n"},
+		"between others":     {"From: a@b\r\nList-Unsubscribe: <u>\r\nSubject: x\r\n\r\n", "From: a@b\r\nSubject: x\r\n\r\n"},
+		"folded":             {"A: 1\r\nlist-unsubscribe:\r\n\t<u>,\r\n <v>\r\nB:\r\n 2\r\n\r\n", "A: 1\r\nB:\r\n 2\r\n\r\n"},
+		"each of several":    {"LIST-UNSUBSCRIBE: <u>\r\nA: 1\r\nList-Unsubscribe: <v>\r\nList-Unsubscribe-Post: w\r\n\r\n", "A: 1\r\n\r\n"},
+		"a longer name":      {"List-Unsubscribe-Posts: x\r\nXList-Unsubscribe: y\r\n\r\n", "List-Unsubscribe-Posts: x\r\nXList-Unsubscribe: y\r\n\r\n"},
+		"behind a dot":       {".List-Unsubscribe: <u>\r\n. folded\r\n..A: 1\r\n\r\n", "..A: 1\r\n\r\n"},
+		"blank before colon": {"List-Unsubscribe \t: <u>\r\nA : 1\r\n\r\n", "A : 1\r\n\r\n"},
+		"all there is":       {"List-Unsubscribe: <u>\r\n\r\n", "\r\n"},
+		"no blank line":      {"A: 1\r\nList-Unsubscribe: <u>\r\n", "A: 1\r\n"},
+	} {
+		h, _, err := readHeader(tc.message, wire.Limits{})
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		if got := h.Without(list, post).Raw; string(got) != tc.want || string(h.Raw) != tc.message {
+			t.Errorf("%s: %q, want %q", name, got, tc.want)
+		}
+	}
+}
+
+// TestAValueOfManyLinesLeavesTheHeaderAsItIs: unfolding needs memory of its own, and not the square of the value's.
+//
+//nolint:paralleltest // AllocsPerRun counts those of the whole process
+func TestAValueOfManyLinesLeavesTheHeaderAsItIs(t *testing.T) {
+	message := "X: a\r\n" + strings.Repeat(" b\r\n", 50000) + "Y: c\r\n\r\n"
+	h, _, err := readHeader(message, wire.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := h.First("X"); got != "a"+strings.Repeat(" b", 50000) || string(h.Raw) != message {
+		t.Errorf("value %.20q of %d octets, header %.20q", got, len(got), h.Raw)
+	}
+	if n := testing.AllocsPerRun(1, func() { h.First("X") }); n > 100 {
+		t.Errorf("%.0f allocations for one value", n)
+	}
+}
+
 // splice puts lines on top of a header, as a relay does.
 func splice(t testing.TB, h wire.Header) (lines, spliced []byte) {
 	t.Helper()

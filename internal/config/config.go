@@ -96,7 +96,9 @@ type Upstream struct {
 // Unsubscribe is the public listener. It runs where PublicURL is set.
 type Unsubscribe struct {
 	Listen    string
-	PublicURL string // without a slash at its end
+	PublicURL string              // without a slash at its end
+	Existing  gate.ExistingHeader // where a stream says nothing
+	OnSigned  gate.OnSigned       // where a stream says nothing
 }
 
 // Log is the blocked-send log.

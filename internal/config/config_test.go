@@ -115,8 +115,11 @@ func TestWithoutAFileThereAreTwoStreamsAndALoopbackListener(t *testing.T) {
 		Upstream: []string{"127.0.0.1:1025"}, Transactional: []string{"*@shop.example.com"},
 	}})
 	want := []*gate.Stream{
-		{Name: "marketing", Kind: gate.KindMarketing, Purpose: "marketing", OnBlock: gate.OnBlockReject, Mode: gate.ModeEnforce},
-		{Name: "transactional", Kind: gate.KindTransactional, Match: []string{"*@shop.example.com"}, OnBlock: gate.OnBlockReject, Mode: gate.ModeEnforce},
+		{Name: "marketing", Kind: gate.KindMarketing, Purpose: "marketing"},
+		{Name: "transactional", Kind: gate.KindTransactional, Match: []string{"*@shop.example.com"}},
+	}
+	for _, s := range want {
+		s.Existing, s.OnSigned, s.OnBlock, s.Mode = gate.ExistingKeep, gate.SignedLeave, gate.OnBlockReject, gate.ModeEnforce
 	}
 	if diff := cmp.Diff(want, c.Streams()); diff != "" {
 		t.Errorf("streams (-want +got):\n%s", diff)
@@ -231,6 +234,35 @@ func TestAClientPresetDecidesOnBlockUnlessOnBlockDoes(t *testing.T) {
 	c := parse(t, "listeners:\n- {address: 127.0.0.1:1, client: listmonk}\n- {address: 127.0.0.1:2, client: listmonk, on_block: reject}\n", config.Options{})
 	if c.Listeners[0].OnBlock != gate.OnBlockDiscard || c.Listeners[1].OnBlock != gate.OnBlockReject {
 		t.Errorf("on_block = %s and %s", c.Listeners[0].OnBlock, c.Listeners[1].OnBlock)
+	}
+}
+
+func TestWhatBecomesOfHeadersIsTheStreamsElseTheTopOne(t *testing.T) {
+	t.Parallel()
+	c := parse(t, "unsubscribe: {existing_header: replace, on_signed: refuse}\ndefault_stream: a\n"+
+		"streams: {a: {}, b: {existing_header: keep, on_signed: leave}}\n", config.Options{})
+	a, b := c.Streams()[0], c.Streams()[1]
+	if a.Existing != gate.ExistingReplace || a.OnSigned != gate.SignedRefuse || b.Existing != gate.ExistingKeep || b.OnSigned != gate.SignedLeave {
+		t.Errorf("a: %s, %s; b: %s, %s", a.Existing, a.OnSigned, b.Existing, b.OnSigned)
+	}
+}
+
+func TestListIdsAndFeedbackIdsAreThoseThatReceiversRead(t *testing.T) {
+	t.Parallel()
+	for value, ok := range map[string]bool{
+		"list_id: <news.example.com>": true, "list_id: Example news <news.example.com>": true,
+		`list_id: '"Example, Inc." <news.example.com>'`: true, `list_id: '"a \"b\" \\" <news.example.com>'`: true,
+		"list_id: news.example.com": false, "list_id: <news>": false, "list_id: Example, Inc. <news.example.com>": false,
+		"list_id: <news.example.com> news": false, "list_id: <news..example.com>": false, "list_id: <a b.example.com>": false,
+		`list_id: '"a"b" <news.example.com>'`: false, `list_id: '" <news.example.com>'`: false,
+		"feedback_id: spring:news:shop:example": true, "feedback_id: example": true, `feedback_id: "::news:example"`: true,
+		"feedback_id: spring:news:shop": false, "feedback_id: a:b:c:d:example": false, "feedback_id: a:a-sender-too-long": false,
+		"feedback_id: spring sale:example": false,
+	} {
+		_, err := config.Parse("", []byte("default_stream: news\nstreams:\n  news:\n    "+value+"\n"), config.Options{Env: environ()})
+		if (err == nil) != ok {
+			t.Errorf("%s: %v", value, err)
+		}
 	}
 }
 

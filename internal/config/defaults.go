@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"os"
 	"path/filepath"
 
@@ -23,7 +24,7 @@ func defaults() *Config {
 		Jurisdictions: []string{"EU"},
 		Log:           Log{Addresses: "masked", Entries: 1_000_000},
 		Replies:       Replies{Detail: "full"},
-		Unsubscribe:   Unsubscribe{Listen: "127.0.0.1:8025"},
+		Unsubscribe:   Unsubscribe{Listen: "127.0.0.1:8025", Existing: gate.ExistingKeep, OnSigned: gate.SignedLeave},
 		Limits:        defaultLimits(),
 	}
 }
@@ -141,10 +142,8 @@ func (c *Config) completeStream(s *gate.Stream) {
 	if s.Audience == "b2c" {
 		s.Audience = ""
 	}
-	if s.OnBlock == "" {
-		s.OnBlock = gate.OnBlockReject
-	}
-	if s.Mode == "" {
-		s.Mode = c.Mode
-	}
+	s.Existing = cmp.Or(s.Existing, c.Unsubscribe.Existing)
+	s.OnSigned = cmp.Or(s.OnSigned, c.Unsubscribe.OnSigned)
+	s.OnBlock = cmp.Or(s.OnBlock, gate.OnBlockReject)
+	s.Mode = cmp.Or(s.Mode, c.Mode)
 }

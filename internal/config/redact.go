@@ -32,7 +32,7 @@ func (c *Config) tree() yaml.MapSlice {
 		"credentials", each(c.Credentials, Credential.tree),
 		"upstreams", each(c.Upstreams, Upstream.tree),
 		"streams", c.streamTree(),
-		"unsubscribe", pairs("listen", c.Unsubscribe.Listen, "public_url", c.Unsubscribe.PublicURL),
+		"unsubscribe", c.Unsubscribe.tree(),
 		"log", pairs("addresses", c.Log.Addresses, "permits", c.Log.Permits, "entries", c.Log.Entries),
 		"replies", pairs("detail", c.Replies.Detail),
 		"limits", c.Limits.tree(),
@@ -52,6 +52,11 @@ func (c Credential) tree() yaml.MapSlice {
 
 func (u Upstream) tree() yaml.MapSlice {
 	return pairs("address", u.Address, "tls", string(u.TLS), "username", u.Username, "password_file", u.PasswordFile)
+}
+
+func (u Unsubscribe) tree() yaml.MapSlice {
+	return pairs("listen", u.Listen, "public_url", u.PublicURL, "existing_header", string(u.Existing),
+		"on_signed", string(u.OnSigned))
 }
 
 func (l Limits) tree() yaml.MapSlice {
@@ -78,8 +83,8 @@ func streamTree(s *gate.Stream) yaml.MapSlice {
 	}
 	return pairs("kind", string(s.Kind), "purpose", s.Purpose, "match", pairs("mail_from", s.Match),
 		"unsubscribe", s.Unsubscribe, "jurisdiction", s.Jurisdiction, "audience", s.Audience, "list_id", s.ListID,
-		"feedback_id", s.FeedbackID, "on_block", string(s.OnBlock), "mode", string(s.Mode),
-		"evidence", evidence, "request", request)
+		"feedback_id", s.FeedbackID, "existing_header", string(s.Existing), "on_signed", string(s.OnSigned),
+		"on_block", string(s.OnBlock), "mode", string(s.Mode), "evidence", evidence, "request", request)
 }
 
 // pairs makes a mapping of keys and values in turn, without empty texts, lists and mappings.

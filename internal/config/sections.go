@@ -118,19 +118,18 @@ func (u *Unsubscribe) read() reader {
 			"listen":          text(&u.Listen),
 			"public_url":      converted(&u.PublicURL, parsePublicURL),
 			"mailto_domain":   later("unsubscribing by mail"),
-			"existing_header": existing("keep", "replacing a List-Unsubscribe header"),
-			"on_signed":       existing("leave", "refusing signed messages"),
+			"existing_header": existingHeader(&u.Existing),
+			"on_signed":       onSigned(&u.OnSigned),
 		}
 	})
 }
 
-// existing takes the word for what this version does and refuses any other.
-func existing(word, other string) reader {
-	return func(v value) {
-		if s, ok := v.word(); ok && s != word {
-			v.problem("%s is not available in this version: write %s or remove the key", other, word)
-		}
-	}
+func existingHeader(dst *gate.ExistingHeader) reader {
+	return oneOf(dst, gate.ExistingKeep, gate.ExistingReplace)
+}
+
+func onSigned(dst *gate.OnSigned) reader {
+	return oneOf(dst, gate.SignedLeave, gate.SignedRefuse)
 }
 
 func (l *Log) read() reader {
@@ -174,18 +173,20 @@ func (c *Config) readStreams() reader {
 func readStream(st *gate.Stream) reader {
 	return section(func() fields {
 		return fields{
-			"kind":         oneOf(&st.Kind, gate.KindMarketing, gate.KindTransactional, gate.KindService, gate.KindConfirmation),
-			"purpose":      text(&st.Purpose),
-			"match":        section(func() fields { return fields{"mail_from": texts(&st.Match)} }),
-			"unsubscribe":  gather(&st.Unsubscribe, parseUnsubscribe),
-			"jurisdiction": text(&st.Jurisdiction),
-			"audience":     oneOf(&st.Audience, "b2b", "b2c"),
-			"list_id":      text(&st.ListID),
-			"feedback_id":  text(&st.FeedbackID),
-			"on_block":     onBlock(&st.OnBlock),
-			"mode":         oneOf(&st.Mode, gate.ModeEnforce, gate.ModeObserve),
-			"evidence":     flag(&st.Evidence, "required"),
-			"request":      flag(&st.ByMail, "by_mail"),
+			"kind":            oneOf(&st.Kind, gate.KindMarketing, gate.KindTransactional, gate.KindService, gate.KindConfirmation),
+			"purpose":         text(&st.Purpose),
+			"match":           section(func() fields { return fields{"mail_from": texts(&st.Match)} }),
+			"unsubscribe":     gather(&st.Unsubscribe, parseUnsubscribe),
+			"jurisdiction":    text(&st.Jurisdiction),
+			"audience":        oneOf(&st.Audience, "b2b", "b2c"),
+			"list_id":         text(&st.ListID),
+			"feedback_id":     text(&st.FeedbackID),
+			"existing_header": existingHeader(&st.Existing),
+			"on_signed":       onSigned(&st.OnSigned),
+			"on_block":        onBlock(&st.OnBlock),
+			"mode":            oneOf(&st.Mode, gate.ModeEnforce, gate.ModeObserve),
+			"evidence":        flag(&st.Evidence, "required"),
+			"request":         flag(&st.ByMail, "by_mail"),
 		}
 	})
 }

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/consentgate/consentgate/gate"
@@ -58,10 +59,11 @@ func (c *Config) validateStream(r *report, field string, s *gate.Stream) {
 	if s.ByMail && s.Kind != gate.KindConfirmation {
 		r.add(field+".request", "by_mail is for streams of kind confirmation: remove it")
 	}
-	for _, h := range [][2]string{{"list_id", s.ListID}, {"feedback_id", s.FeedbackID}} {
-		if err := checkHeaderValue(h[1]); err != nil {
-			r.add(field+"."+h[0], "%v", err)
-		}
+	if err := checkListID(s.ListID); err != nil {
+		r.add(field+".list_id", "%v", err)
+	}
+	if err := checkFeedbackID(s.FeedbackID); err != nil {
+		r.add(field+".feedback_id", "%v", err)
 	}
 }
 
@@ -96,6 +98,56 @@ func checkPattern(p string) error {
 func checkHeaderValue(s string) error {
 	if len(s) > 200 || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' }) {
 		return errors.New("cannot stand in a header: use at most 200 printable ASCII characters")
+	}
+	return nil
+}
+
+var (
+	errListID     = errors.New("is no List-Id: write Example news <news.example.com>, words with other signs in quotes")
+	errFeedbackID = errors.New("is no Feedback-ID: write up to three names and a sender of 5 to 15 characters, such as spring:news:example")
+)
+
+// checkListID reports whether s is empty or a List-Id (RFC 2919 section 3): a phrase and an identifier with a dot.
+func checkListID(s string) error {
+	if err := checkHeaderValue(s); err != nil || s == "" {
+		return err
+	}
+	phrase, rest, _ := strings.Cut(s, "<")
+	id, closed := strings.CutSuffix(rest, ">")
+	labels := strings.Split(id, ".")
+	if !closed || len(labels) < 2 || slices.ContainsFunc(labels, func(l string) bool { return !isAtom(l) }) {
+		return errListID
+	}
+	if !isPhrase(strings.TrimSpace(phrase)) {
+		return errListID
+	}
+	return nil
+}
+
+// isPhrase reports whether s is nothing, atoms, or one quoted string (RFC 5322 section 3.2.5, without its comments).
+func isPhrase(s string) bool {
+	if inner, quoted := strings.CutPrefix(s, `"`); quoted {
+		inner, quoted = strings.CutSuffix(strings.NewReplacer(`\\`, "", `\"`, "").Replace(inner), `"`)
+		return quoted && !strings.ContainsAny(inner, `"\`)
+	}
+	return !slices.ContainsFunc(strings.Fields(s), func(word string) bool { return !isAtom(word) })
+}
+
+// isAtom reports whether s is an atom (RFC 5322 section 3.2.3).
+func isAtom(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`()<>[]:;@\,."`, r) })
+}
+
+// checkFeedbackID reports whether s is empty or what Gmail's feedback loop reads: the sender's name last, before it up to
+// three names, each of which may be empty, between colons.
+func checkFeedbackID(s string) error {
+	if err := checkHeaderValue(s); err != nil || s == "" {
+		return err
+	}
+	names := strings.Split(s, ":")
+	sender := names[len(names)-1]
+	if len(names) > 4 || len(sender) < 5 || len(sender) > 15 || strings.Contains(s, " ") {
+		return errFeedbackID
 	}
 	return nil
 }

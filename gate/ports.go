@@ -98,16 +98,17 @@ type Counters interface {
 	Counts(ctx context.Context, from, to time.Time) (map[string]map[string]int64, error) // by day "2026-11-23", inclusive
 }
 
-// Ledger remembers which copies of a partly delivered message were accepted, and one-time permissions.
+// Ledger remembers which copies of a partly delivered message were accepted, and lends what only one may do at a time.
 type Ledger interface {
-	// Delivered returns the members noted under key.
-	Delivered(ctx context.Context, key string) ([]string, error)
-	// Note adds members to key and sets its time to live.
+	// Enter takes the lease of key for ttl and returns the members noted under it, in one round trip. Where somebody
+	// has the lease, free is false and nothing is taken.
+	Enter(ctx context.Context, key string, ttl time.Duration) (members []string, free bool, err error)
+	// Leave gives the lease back; what is noted stays.
+	Leave(ctx context.Context, key string) error
+	// Note adds members to key and sets their time to live.
 	Note(ctx context.Context, key string, members []string, ttl time.Duration) error
-	// Forget removes key.
+	// Forget removes members and lease.
 	Forget(ctx context.Context, key string) error
-	// Claim takes key for ttl; false where it is taken already.
-	Claim(ctx context.Context, key string, ttl time.Duration) (bool, error)
 }
 
 // Meta is what a store says of itself.

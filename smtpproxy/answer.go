@@ -54,9 +54,7 @@ func (d *delivery) answer(ctx context.Context) (*smtp.SMTPError, error) {
 			return d.partly(ctx, t), nil
 		}
 	}
-	if d.sum != nil {
-		d.forget(ctx)
-	}
+	d.leave(true)
 	last := d.results[t.accepted[len(t.accepted)-1]].reply
 	if last.Code == 0 { // all of them were accepted by an earlier try
 		return say(250, 2, 0, 0, "OK"), nil
@@ -145,15 +143,22 @@ func (d *delivery) note(ctx context.Context, recipients []int) error {
 	return d.ses.srv.opt.Ledger.Note(ctx, d.ledgerKey(), members, ledgerTTL)
 }
 
-// skipDelivered marks what an earlier try of the same message delivered. Without the ledger nothing is sent: a copy
-// twice is worse than a copy later.
-func (d *delivery) skipDelivered(ctx context.Context) error {
+// leaseMargin is added to the longest that a delivery may take: the last copy's answer may come late.
+const leaseMargin = 2 * time.Minute
+
+// enter takes the message's lease, so that no other gate sends it at the same time, and leaves out what an earlier try
+// delivered. Without the ledger nothing is sent: a copy twice is worse than a copy later.
+func (d *delivery) enter(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, d.ses.set.Limits.Lookup)
 	defer cancel()
-	members, err := d.ses.srv.opt.Ledger.Delivered(ctx, d.ledgerKey())
-	if err != nil {
+	members, free, err := d.ses.srv.opt.Ledger.Enter(ctx, d.ledgerKey(), d.ses.set.Limits.Deliver+leaseMargin)
+	switch {
+	case err != nil:
 		return err
+	case !free:
+		return beingDelivered
 	}
+	d.leased = true
 	d.noted = len(members) > 0
 	if !d.noted {
 		return nil
@@ -171,12 +176,19 @@ func (d *delivery) skipDelivered(ctx context.Context) error {
 	return nil
 }
 
-// forget ends the message's ledger entry; a leftover costs nothing but room until it expires.
-func (d *delivery) forget(ctx context.Context) {
-	if !d.noted {
+// leave gives the lease back, and where the message is done ends its entry. What cannot be removed ends by itself.
+func (d *delivery) leave(done bool) {
+	if !d.leased {
 		return
 	}
-	if err := d.ses.srv.opt.Ledger.Forget(ctx, d.ledgerKey()); err != nil {
+	ctx, cancel := context.WithTimeout(context.Background(), d.ses.set.Limits.Lookup)
+	defer cancel()
+	end := d.ses.srv.opt.Ledger.Leave
+	if done && d.noted {
+		end = d.ses.srv.opt.Ledger.Forget
+	}
+	if err := end(ctx, d.ledgerKey()); err != nil {
 		d.ses.log.Warn("delivery ledger", "err", err)
 	}
+	d.leased = false
 }

@@ -35,6 +35,7 @@ type delivery struct {
 	sum      hash.Hash // of the message as received; only where there are several copies
 	summed   bool      // sum is complete
 	noted    bool      // the ledger knows the message from an earlier try
+	leased   bool      // the message's lease is ours
 	deadline time.Time // past it no new copy starts
 }
 
@@ -212,7 +213,7 @@ func (d *delivery) keep(ctx context.Context) error {
 	if d.sum == nil {
 		return nil
 	}
-	return d.skipDelivered(ctx)
+	return d.enter(ctx)
 }
 
 func (d *delivery) abort() {
@@ -228,6 +229,7 @@ func (d *delivery) close() {
 		d.lease.Release()
 	}
 	if sp, ok := d.body.(*spool); ok {
+	d.leave(false)
 		sp.close()
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -458,5 +459,24 @@ func TestAReceiptThatPassesWithoutTheStoreIsCounted(t *testing.T) {
 	w.play(message("order@shop.example.com", "250", "none"))
 	if n := w.counted.of("permitted_without_store.receipts"); n != 1 {
 		t.Errorf("counted %d times, want once", n)
+	}
+}
+
+func TestAMessageThatIsBeingDeliveredIsNotSentASecondTimeBesides(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	w.upstream.On(smtptest.Dot, smtptest.Hang().Times(1))
+	first := dial(w)
+	sent := message("promo@example.com", "250", "active", "double")
+	sent = sent[:strings.LastIndex(sent, "S: ")]
+	first.Play(sent) // and does not wait for the reply
+	smtptest.Eventually(t, "the first copy is on its way", func() bool {
+		return slices.Contains(w.upstream.Lines(), "Subject: hello")
+	})
+	w.play(message("promo@example.com", "451 4.4.2 This message is being delivered", "active", "double"))
+	first.Play("S: 451 4.4.2\n") // no answer from the upstream
+	w.play(message("promo@example.com", "250", "active", "double"))
+	if n := w.served("double"); n != 1 {
+		t.Errorf("double was served %d times, want once", n)
 	}
 }

@@ -241,7 +241,7 @@ func (s *session) once(ctx context.Context, a *asked) {
 	defer cancel()
 	d := &a.decision
 	key := confirmationKey(a.id, d.Purpose, a.lookup.Record.For(d.Purpose).Requested)
-	first, err := s.srv.opt.Ledger.Claim(ctx, key, confirmationTTL)
+	_, first, err := s.srv.opt.Ledger.Enter(ctx, key, confirmationTTL)
 	switch {
 	case err != nil:
 		d.Verdict, d.Reason, d.Rule = gate.Defer, gate.ReasonStoreUnavailable, "store"
@@ -262,7 +262,7 @@ func (s *session) unclaim(tx *transaction) {
 		if r.claim == "" {
 			continue
 		}
-		if err := s.srv.opt.Ledger.Forget(ctx, r.claim); err != nil {
+		if err := s.srv.opt.Ledger.Leave(ctx, r.claim); err != nil {
 			s.log.Warn("confirmation claim stays until it expires", "err", err)
 		}
 	}

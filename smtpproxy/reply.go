@@ -31,6 +31,7 @@ const (
 	malformedHeader
 	bareLine
 	spoolFull
+	beingDelivered
 	draining
 	idleTooLong
 	tooManyRefused
@@ -80,6 +81,8 @@ func (p problem) reply() *smtp.SMTPError {
 		return say(554, 5, 6, 0, "Message header is malformed")
 	case bareLine:
 		return say(554, 5, 6, 0, "Bare CR or LF in message, lines must end in CRLF")
+	case beingDelivered:
+		return say(451, 4, 4, 2, "This message is being delivered, try again later")
 	case spoolFull:
 		return say(452, 4, 3, 1, "Not enough room for this message, try again")
 	}

@@ -80,17 +80,32 @@ func (s *Store) Counts(ctx context.Context, from, to time.Time) (map[string]map[
 	return out, nil
 }
 
-// Delivered implements [gate.Ledger].
-func (s *Store) Delivered(ctx context.Context, key string) ([]string, error) {
+// Enter implements [gate.Ledger].
+func (s *Store) Enter(ctx context.Context, key string, ttl time.Duration) ([]string, bool, error) {
 	if err := s.lock(ctx); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	defer s.mu.Unlock()
-	m := s.members[key]
-	if s.Now().After(m.expires) {
-		return nil, nil
+	now := s.Now()
+	if until, taken := s.leases[key]; taken && !now.After(until) {
+		return nil, false, nil
 	}
-	return slices.Collect(maps.Keys(m.names)), nil
+	s.leases[key] = now.Add(ttl)
+	m := s.members[key]
+	if now.After(m.expires) {
+		return nil, true, nil
+	}
+	return slices.Collect(maps.Keys(m.names)), true, nil
+}
+
+// Leave implements [gate.Ledger].
+func (s *Store) Leave(ctx context.Context, key string) error {
+	if err := s.lock(ctx); err != nil {
+		return err
+	}
+	defer s.mu.Unlock()
+	delete(s.leases, key)
+	return nil
 }
 
 // Note implements [gate.Ledger].
@@ -118,22 +133,8 @@ func (s *Store) Forget(ctx context.Context, key string) error {
 	}
 	defer s.mu.Unlock()
 	delete(s.members, key)
-	delete(s.claims, key)
+	delete(s.leases, key)
 	return nil
-}
-
-// Claim implements [gate.Ledger].
-func (s *Store) Claim(ctx context.Context, key string, ttl time.Duration) (bool, error) {
-	if err := s.lock(ctx); err != nil {
-		return false, err
-	}
-	defer s.mu.Unlock()
-	now := s.Now()
-	if until, taken := s.claims[key]; taken && !now.After(until) {
-		return false, nil
-	}
-	s.claims[key] = now.Add(ttl)
-	return true, nil
 }
 
 // Meta implements [gate.Keeper].

@@ -32,7 +32,7 @@ type data struct {
 	blocks  []gate.BlockEntry
 	counts  map[string]map[string]int64
 	members map[string]members
-	claims  map[string]time.Time
+	leases  map[string]time.Time
 }
 
 // members are the noted copies of one ledger key.
@@ -59,7 +59,7 @@ func newData() data {
 		streams: make(map[string]string),
 		counts:  make(map[string]map[string]int64),
 		members: make(map[string]members),
-		claims:  make(map[string]time.Time),
+		leases:  make(map[string]time.Time),
 	}
 }
 

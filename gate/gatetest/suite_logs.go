@@ -178,26 +178,26 @@ var counterContract = []contract{
 var ledgerContract = []contract{
 	{"noted members are delivered until forgotten", func(t *testing.T, b Backend) {
 		ctx, s := ready(t, b)
-		same(t, "members of an unknown key", delivered(t, s, "key"), nil)
+		same(t, "members of an unknown key", noted(t, s, "key"), nil)
 		noError(t, "Note", s.Note(ctx, "key", []string{"a", "b"}, time.Hour))
 		noError(t, "Note", s.Note(ctx, "key", []string{"b", "c"}, time.Hour))
 		noError(t, "Note", s.Note(ctx, "other", []string{"z"}, time.Hour))
 		noError(t, "Note of nobody", s.Note(ctx, "key", nil, time.Hour))
-		same(t, "members", delivered(t, s, "key"), []string{"a", "b", "c"})
+		same(t, "members", noted(t, s, "key"), []string{"a", "b", "c"})
 		noError(t, "Forget", s.Forget(ctx, "key"))
 		noError(t, "Forget again", s.Forget(ctx, "key"))
-		same(t, "members of a forgotten key", delivered(t, s, "key"), nil)
-		same(t, "members of the other key", delivered(t, s, "other"), []string{"z"})
+		same(t, "members of a forgotten key", noted(t, s, "key"), nil)
+		same(t, "members of the other key", noted(t, s, "other"), []string{"z"})
 	}},
 	{"members expire, and a later note starts anew", func(t *testing.T, b Backend) {
 		ctx, s := ready(t, b)
 		noError(t, "Note", s.Note(ctx, "key", []string{"a"}, 200*time.Millisecond))
 		pass(b, 250*time.Millisecond)
-		Eventually(t, "the note has expired", func() bool { return len(delivered(t, s, "key")) == 0 })
+		Eventually(t, "the note has expired", func() bool { return len(noted(t, s, "key")) == 0 })
 		noError(t, "Note", s.Note(ctx, "key", []string{"b"}, time.Hour))
-		same(t, "members", delivered(t, s, "key"), []string{"b"})
+		same(t, "members", noted(t, s, "key"), []string{"b"})
 	}},
-	{"a claim is taken once", func(t *testing.T, b Backend) {
+	{"a lease is taken once", func(t *testing.T, b Backend) {
 		_, s := ready(t, b)
 		other := b.Again()
 		defer other.Close()
@@ -206,7 +206,7 @@ var ledgerContract = []contract{
 		taken := 0
 		for i := range 8 {
 			wg.Go(func() {
-				if claim(t, []gate.Store{s, other}[i%2], "key", time.Hour) {
+				if lease(t, []gate.Store{s, other}[i%2], "key", time.Hour) {
 					mu.Lock()
 					taken++
 					mu.Unlock()
@@ -214,43 +214,53 @@ var ledgerContract = []contract{
 			})
 		}
 		wg.Wait()
-		same(t, "claims taken", taken, 1)
-		same(t, "another key", claim(t, s, "other", time.Hour), true)
+		same(t, "leases taken", taken, 1)
+		same(t, "another key", lease(t, s, "other", time.Hour), true)
 	}},
-	{"a claim ends with its time or when it is forgotten", func(t *testing.T, b Backend) {
+	{"a lease ends with its time, when it is given back or when it is forgotten", func(t *testing.T, b Backend) {
 		ctx, s := ready(t, b)
-		same(t, "first claim", claim(t, s, "key", 200*time.Millisecond), true)
+		same(t, "first lease", lease(t, s, "key", 200*time.Millisecond), true)
 		pass(b, 250*time.Millisecond)
-		Eventually(t, "the claim has expired", func() bool { return claim(t, s, "key", time.Hour) })
-		same(t, "claim while taken", claim(t, s, "key", time.Hour), false)
+		Eventually(t, "the lease has expired", func() bool { return lease(t, s, "key", time.Hour) })
+		same(t, "lease while taken", lease(t, s, "key", time.Hour), false)
 		noError(t, "Forget", s.Forget(ctx, "key"))
-		same(t, "claim after forget", claim(t, s, "key", time.Hour), true)
+		same(t, "lease after forget", lease(t, s, "key", time.Hour), true)
+		noError(t, "Leave", s.Leave(ctx, "key"))
+		same(t, "lease after leave", lease(t, s, "key", time.Hour), true)
 	}},
-	{"a claim and the members of one key do not disturb each other", func(t *testing.T, b Backend) {
+	{"who enters learns what is noted, and leaving keeps it", func(t *testing.T, b Backend) {
 		ctx, s := ready(t, b)
 		noError(t, "Note", s.Note(ctx, "key", []string{"a"}, time.Hour))
-		same(t, "claim", claim(t, s, "key", time.Hour), true)
-		same(t, "members", delivered(t, s, "key"), []string{"a"})
+		same(t, "members", noted(t, s, "key"), []string{"a"})
+		same(t, "members again", noted(t, s, "key"), []string{"a"})
+		same(t, "lease", lease(t, s, "key", time.Hour), true)
+		members, free, err := s.Enter(ctx, "key", time.Hour)
+		noError(t, "Enter", err)
+		if free || members != nil {
+			t.Errorf("Enter while leased: %v, %v, want nobody let in", members, free)
+		}
 	}},
 }
 
-func delivered(t *testing.T, s gate.Store, key string) []string {
+// noted enters, looks and leaves.
+func noted(t *testing.T, s gate.Store, key string) []string {
 	t.Helper()
-	got, err := s.Delivered(testContext(t), key)
-	if err != nil {
-		t.Errorf("Delivered: %v", err)
+	got, free, err := s.Enter(testContext(t), key, time.Hour)
+	if err != nil || !free {
+		t.Errorf("Enter: free %v, %v", free, err)
 	}
+	noError(t, "Leave", s.Leave(testContext(t), key))
 	slices.Sort(got)
 	return got
 }
 
-func claim(t *testing.T, s gate.Store, key string, ttl time.Duration) bool {
+func lease(t *testing.T, s gate.Store, key string, ttl time.Duration) bool {
 	t.Helper()
-	ok, err := s.Claim(testContext(t), key, ttl)
+	_, free, err := s.Enter(testContext(t), key, ttl)
 	if err != nil {
-		t.Errorf("Claim: %v", err)
+		t.Errorf("Enter: %v", err)
 	}
-	return ok
+	return free
 }
 
 // pass lets d pass where the store's clock does not run by itself.

@@ -7,7 +7,7 @@
 //	cg:{tt}        sentinel, holding the schema; one for each of the 4,096 values of tt
 //	cg:blocks      stream of block entries, one field "e" of JSON, trimmed to about Options.Entries
 //	cg:n:<day>     hash of counters
-//	cg:l:{key}     set of the ledger's members; cg:l:{key}:c a claim
+//	cg:l:{key}     set of the ledger's members; cg:l:{key}:c its lease
 //	cg:meta        hash: schema, fingerprint, created (Unix seconds), stream:<code>
 //
 // A missing record counts as "unknown" only if its sentinel answers, and nothing is written where it does not: so an

@@ -52,4 +52,4 @@ func countKey(day time.Time) string { return "cg:n:" + day.UTC().Format(time.Dat
 
 func ledgerKey(key string) string { return "cg:l:{" + key + "}" }
 
-func claimKey(key string) string { return ledgerKey(key) + ":c" }
+func leaseKey(key string) string { return ledgerKey(key) + ":c" }

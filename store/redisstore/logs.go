@@ -183,10 +183,27 @@ func (s *Store) countsInto(ctx context.Context, out map[string]map[string]int64,
 	return nil
 }
 
-// Delivered implements [gate.Ledger].
-func (s *Store) Delivered(ctx context.Context, key string) ([]string, error) {
-	members, err := s.patient.SMembers(ctx, ledgerKey(key)).Result()
-	return members, orUnavailable(err)
+// Enter implements [gate.Ledger]. Lease and members share a slot, so that one transaction answers for both.
+func (s *Store) Enter(ctx context.Context, key string, ttl time.Duration) ([]string, bool, error) {
+	var lease *redis.StatusCmd
+	var members *redis.StringSliceCmd
+	_, err := s.patient.TxPipelined(ctx, func(p redis.Pipeliner) error {
+		lease = p.SetArgs(ctx, leaseKey(key), "1", redis.SetArgs{Mode: "NX", TTL: ttl})
+		members = p.SMembers(ctx, ledgerKey(key))
+		return nil
+	})
+	switch {
+	case errors.Is(lease.Err(), redis.Nil):
+		return nil, false, nil
+	case err != nil:
+		return nil, false, orUnavailable(err)
+	}
+	return members.Val(), true, nil
+}
+
+// Leave implements [gate.Ledger].
+func (s *Store) Leave(ctx context.Context, key string) error {
+	return orUnavailable(s.patient.Del(ctx, leaseKey(key)).Err())
 }
 
 // Note implements [gate.Ledger].
@@ -203,14 +220,5 @@ func (s *Store) Note(ctx context.Context, key string, members []string, ttl time
 
 // Forget implements [gate.Ledger].
 func (s *Store) Forget(ctx context.Context, key string) error {
-	return orUnavailable(s.patient.Del(ctx, ledgerKey(key), claimKey(key)).Err())
-}
-
-// Claim implements [gate.Ledger].
-func (s *Store) Claim(ctx context.Context, key string, ttl time.Duration) (bool, error) {
-	err := s.patient.SetArgs(ctx, claimKey(key), "1", redis.SetArgs{Mode: "NX", TTL: ttl}).Err()
-	if errors.Is(err, redis.Nil) {
-		return false, nil
-	}
-	return err == nil, orUnavailable(err)
+	return orUnavailable(s.patient.Del(ctx, ledgerKey(key), leaseKey(key)).Err())
 }

@@ -135,16 +135,47 @@ func (s *Store) Counts(ctx context.Context, from, to time.Time) (map[string]map[
 	return out, nil
 }
 
-// Delivered implements [gate.Ledger].
-func (s *Store) Delivered(ctx context.Context, key string) ([]string, error) {
+// Enter implements [gate.Ledger].
+func (s *Store) Enter(ctx context.Context, key string, ttl time.Duration) ([]string, bool, error) {
+	free, err := s.lease(ctx, key, ttl)
+	if err != nil || !free {
+		return nil, false, err
+	}
 	var members []string
-	err := s.query(ctx, func(scan func(dest ...any) error) error {
+	err = s.query(ctx, func(scan func(dest ...any) error) error {
 		var member string
 		err := scan(&member)
 		members = append(members, member)
 		return err
 	}, "SELECT member FROM ledger WHERE key = ? AND expires > ?", key, s.now().UnixMilli())
-	return members, err
+	return members, err == nil, err
+}
+
+func (s *Store) lease(ctx context.Context, key string, ttl time.Duration) (bool, error) {
+	now := s.now()
+	taken := false // written by the step, read only where it was committed
+	err := s.write1(ctx, func(tx *transaction) error {
+		if _, err := tx.Exec("DELETE FROM leases WHERE expires <= ?", now.UnixMilli()); err != nil {
+			return err
+		}
+		res, err := tx.Exec("INSERT INTO leases (key, expires) VALUES (?, ?) ON CONFLICT DO NOTHING",
+			key, now.Add(ttl).UnixMilli())
+		if err != nil {
+			return err
+		}
+		n, err := res.RowsAffected()
+		taken = n == 1
+		return err
+	})
+	return err == nil && taken, err
+}
+
+// Leave implements [gate.Ledger].
+func (s *Store) Leave(ctx context.Context, key string) error {
+	return s.write1(ctx, func(tx *transaction) error {
+		_, err := tx.Exec("DELETE FROM leases WHERE key = ?", key)
+		return err
+	})
 }
 
 // Note implements [gate.Ledger].
@@ -172,30 +203,7 @@ func (s *Store) Forget(ctx context.Context, key string) error {
 		if _, err := tx.Exec("DELETE FROM ledger WHERE key = ?", key); err != nil {
 			return err
 		}
-		_, err := tx.Exec("DELETE FROM claims WHERE key = ?", key)
+		_, err := tx.Exec("DELETE FROM leases WHERE key = ?", key)
 		return err
 	})
-}
-
-// Claim implements [gate.Ledger].
-func (s *Store) Claim(ctx context.Context, key string, ttl time.Duration) (bool, error) {
-	now := s.now()
-	taken := false // written by the step, read only where it was committed
-	err := s.write1(ctx, func(tx *transaction) error {
-		if _, err := tx.Exec("DELETE FROM claims WHERE expires <= ?", now.UnixMilli()); err != nil {
-			return err
-		}
-		res, err := tx.Exec("INSERT INTO claims (key, expires) VALUES (?, ?) ON CONFLICT DO NOTHING",
-			key, now.Add(ttl).UnixMilli())
-		if err != nil {
-			return err
-		}
-		n, err := res.RowsAffected()
-		taken = n == 1
-		return err
-	})
-	if err != nil {
-		return false, err
-	}
-	return taken, nil
 }

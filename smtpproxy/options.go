@@ -29,6 +29,7 @@ type Listener struct {
 	Config      *tls.Config // for StartTLS and Implicit
 	RequireAuth bool
 	Networks    []netip.Prefix // who may relay without AUTH; empty: loopback
+	Proxies     []netip.Prefix // who sends a PROXY header, and must; empty: nobody
 	Streams     []string       // candidates; empty: all
 	Senders     []string       // reverse-path patterns; empty: any
 	OnBlock     gate.OnBlock   // empty: the stream's
@@ -63,6 +64,11 @@ type Limits struct {
 	Envelope   time.Duration // until the upstream has answered MAIL, RCPT and DATA
 	Deliver    time.Duration // after the client's dot; past it no new copy starts
 	SpoolMem   int           // bytes of a split message kept in memory before it goes to a file
+
+	// Of wire.Options, where zero is their default.
+	Idle, Progress, Write, Handshake time.Duration
+	MinRate                          int           // negative: none
+	ProxyHeader                      time.Duration // for a PROXY header to arrive
 }
 
 // DefaultLimits are the defaults that docs/configuration.md lists.
@@ -74,6 +80,8 @@ func DefaultLimits() Limits {
 		Lookup: 250 * time.Millisecond, Fresh: 250 * time.Millisecond,
 		Envelope: 30 * time.Second, Deliver: 60 * time.Second,
 		SpoolMem: 256 << 10,
+		Idle:     5 * time.Minute, Progress: 3 * time.Minute, Write: time.Minute, Handshake: 30 * time.Second, MinRate: 500,
+		ProxyHeader: 5 * time.Second,
 	}
 }
 

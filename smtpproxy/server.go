@@ -182,12 +182,7 @@ func (l *rules) mayRelay(ip netip.Addr) bool {
 	if len(l.Networks) == 0 {
 		return ip.IsLoopback()
 	}
-	for _, n := range l.Networks {
-		if n.Contains(ip) {
-			return true
-		}
-	}
-	return false
+	return contains(l.Networks, ip)
 }
 
 // pause waits for d or the end of ctx.

@@ -42,15 +42,23 @@ type session struct {
 func newSession(srv *Server, port int, nc net.Conn) *session {
 	s := &session{srv: srv, port: port, id: srv.opt.NewID()}
 	s.renew()
-	limits := s.set.Limits.Wire
-	limits.Message = s.sizeLimit()
-	s.conn = wire.NewConn(nc, wire.Options{Limits: limits, BareLines: s.set.BareLines, Buffers: &srv.buffers})
 	if ap, err := netip.ParseAddrPort(nc.RemoteAddr().String()); err == nil {
 		s.ip = ap.Addr().Unmap()
 		s.client = s.ip.String()
 	}
+	s.conn = wire.NewConn(s.ln.receive(nc, s.ip), s.wireOptions())
 	s.log = srv.log.With("session", s.id)
 	return s
+}
+
+func (s *session) wireOptions() wire.Options {
+	lim := s.set.Limits
+	o := wire.Options{
+		Limits: lim.Wire, BareLines: s.set.BareLines, Buffers: &s.srv.buffers,
+		Idle: lim.Idle, Progress: lim.Progress, MinRate: lim.MinRate, Write: lim.Write, Handshake: lim.Handshake,
+	}
+	o.Limits.Message = s.sizeLimit()
+	return o
 }
 
 // renew takes over settings that were reloaded. A credential that is gone is signed out.
@@ -109,6 +117,9 @@ func (s *session) abort() { _ = s.conn.NetConn().Close() }
 // serve runs the session to its end. base ends only when a drain is over.
 func (s *session) serve(base context.Context) {
 	defer func() { _ = s.conn.Close() }()
+	if !s.meet() {
+		return
+	}
 	network := networkOf(s.ip)
 	if !s.srv.networks.enter(network, s.set.Limits.NetworkSessions) {
 		s.turnAway(tooManyOfNetwork)
@@ -144,6 +155,9 @@ func (s *session) next(base context.Context) bool {
 		return true
 	case errors.Is(err, wire.ErrInterrupted):
 		return true
+	case errors.Is(err, errForged):
+		s.log.Info("closed", "client", s.client, "err", err)
+		return false
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		s.conn.Reply(idleTooLong.reply())
 		return false

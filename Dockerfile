@@ -1,4 +1,4 @@
-# The image holds the program, the certificates of public authorities and an empty data directory; no shell, no packages.
+# The image holds the program, the certificates of public authorities and an empty data directory; no shell.
 #
 #   docker build -t consentgate .
 #   docker run --rm consentgate demo --once
@@ -26,7 +26,7 @@ ENV CONSENTGATE_DATA_DIR=/var/lib/consentgate \
     TMPDIR=/var/lib/consentgate
 USER 65532:65532
 EXPOSE 2525 8025
-# No HEALTHCHECK: no command asks a running gate how it is. It ends when it cannot serve, and answers 451 while its store
-# or its upstream is away.
+# No HEALTHCHECK: no command asks a running gate how it is. It ends when it cannot serve, and answers 451 while its
+# store or its upstream is away.
 ENTRYPOINT ["/usr/local/bin/consentgate"]
 CMD ["serve"]

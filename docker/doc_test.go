@@ -1,6 +1,6 @@
-// Package docker checks Dockerfile and docker-compose.yml where no Docker engine runs. It reads both, builds the program
-// as the image does, lays out a root tree with what the image holds, and runs the services in it as the compose file
-// says: user, entrypoint, command, environment, mounts, read-only root. Only the network is another: loopback.
+// Package docker checks Dockerfile and docker-compose.yml where no Docker engine runs. It reads both, builds the
+// program as the image does, lays out a root tree with what the image holds, and runs the services in it as the compose
+// file says: user, entrypoint, command, environment, mounts, read-only root. Only the network is another: loopback.
 //
 // It holds tests only. dockerfile_test.go and compose_test.go read the files, sandbox_test.go stands in for the engine.
 package docker_test

@@ -162,10 +162,10 @@ func TestTheImageHoldsNoShellAndRunsAsNobodySpecial(t *testing.T) {
 
 func TestTheImageIsBuiltWithTheToolchainAndFlagsOfTheProject(t *testing.T) {
 	t.Parallel()
-	toolchain := regexp.MustCompile(`(?m)^FROM .*golang:(\d+\.\d+) AS build$`).FindStringSubmatch(readFile(t, "Dockerfile"))
+	there := regexp.MustCompile(`(?m)^FROM .*golang:(\d+\.\d+) AS build$`).FindStringSubmatch(readFile(t, "Dockerfile"))
 	wanted := regexp.MustCompile(`(?m)^go (\d+\.\d+)`).FindStringSubmatch(readFile(t, "go.mod"))
-	if toolchain == nil || wanted == nil || toolchain[1] != wanted[1] {
-		t.Errorf("the Dockerfile has Go %v, go.mod %v", toolchain, wanted)
+	if there == nil || wanted == nil || there[1] != wanted[1] {
+		t.Errorf("the Dockerfile has Go %v, go.mod %v", there, wanted)
 	}
 	flags := func(command string) string {
 		m := regexp.MustCompile(`CGO_ENABLED=0 .*build (.*)-o \S+ (\./\S+)`).FindStringSubmatch(command)
@@ -174,8 +174,8 @@ func TestTheImageIsBuiltWithTheToolchainAndFlagsOfTheProject(t *testing.T) {
 		}
 		return m[1] + m[2]
 	}
-	if here, there := flags(strings.Join(readImage(t).build, "\n")), flags(readFile(t, "Makefile")); here != there {
-		t.Errorf("the Dockerfile builds %s, make build %s", here, there)
+	if inImage, inMakefile := flags(strings.Join(readImage(t).build, "\n")), flags(readFile(t, "Makefile")); inImage != inMakefile {
+		t.Errorf("the Dockerfile builds %s, make build %s", inImage, inMakefile)
 	}
 }
 

@@ -195,7 +195,8 @@ func (s *site) checkConfinement() {
 	if !s.closed {
 		return
 	}
-	if none := strings.Repeat("0", 16); field(status, "CapEff") != none || field(status, "CapPrm") != none || field(status, "NoNewPrivs") != "1" {
+	none := strings.Repeat("0", 16)
+	if field(status, "CapEff") != none || field(status, "CapPrm") != none || field(status, "NoNewPrivs") != "1" {
 		s.t.Errorf("the gate has rights:\n%s", status)
 	}
 	if !strings.HasSuffix(field(status, "NSpid"), " 1") {

@@ -155,7 +155,8 @@ func (e *engine) command(args ...string) *exec.Cmd {
 	dataDir, program := e.img.variable("CONSENTGATE_DATA_DIR"), e.img.entrypoint[0]
 	env := append([]string{"HOME=/", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}, e.img.env...)
 	if e.closed {
-		cmd := exec.Command("sh", append([]string{"-c", enter, "sh", e.tree, e.volume, dataDir, e.img.user, program}, args...)...)
+		script := []string{"-c", enter, "sh", e.tree, e.volume, dataDir, e.img.user, program}
+		cmd := exec.Command("sh", append(script, args...)...)
 		cmd.SysProcAttr = namespaces()
 		cmd.Env = env
 		return cmd

@@ -1,0 +1,152 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/consentgate/consentgate/gate"
+	"github.com/consentgate/consentgate/internal/bulk"
+)
+
+// exportFlags are the flags of export.
+type exportFlags struct{ format, purpose, state, out string }
+
+func (p *program) exportCommand() *cobra.Command {
+	var f exportFlags
+	cmd := &cobra.Command{
+		Use:   "export",
+		Short: "write all records to a file",
+		Long: `Write everybody on record, with full addresses. CSV has a row for each purpose of a record: state,
+since when, method, source. Cells that a spreadsheet would take for a formula begin with an apostrophe.
+JSON lines hold every event, and import reads them again: into an empty store they give the same records.
+
+With --out the file is readable by its owner only, and stands under its name once it is complete.`,
+		Example: `  consentgate export --out people.csv
+  consentgate export --format jsonl --out backup.jsonl
+  consentgate export --purpose newsletter --state passive_unconfirmed`,
+		Args: cobra.NoArgs,
+		RunE: p.run(func(ctx context.Context, _ []string) error { return p.export(ctx, f) }),
+	}
+	fs := cmd.Flags()
+	fs.StringVar(&f.format, "format", bulk.FormatCSV, "csv (records) or jsonl (events)")
+	fs.StringVar(&f.purpose, "purpose", "", "`name` of the one purpose to write (default: all)")
+	fs.StringVar(&f.state, "state", "", "only people in this `state`, such as active_double")
+	fs.StringVar(&f.out, "out", "", "`file` to write (default: standard output)")
+	return cmd
+}
+
+func (f exportFlags) check() error {
+	switch {
+	case f.format != bulk.FormatCSV && f.format != bulk.FormatJSONL:
+		return usage("--format %q: use csv or jsonl", f.format)
+	case f.purpose != "" && !gate.IsPurpose(f.purpose):
+		return usage("--purpose %q is no name of a purpose", f.purpose)
+	case f.state != "" && !slices.Contains(exportStates(), gate.State(f.state)):
+		states := make([]string, 0, len(exportStates()))
+		for _, s := range exportStates() {
+			states = append(states, string(s))
+		}
+		return usage("--state %q is unknown: use %s", f.state, strings.Join(states, ", "))
+	}
+	return nil
+}
+
+// exportStates are the states that records have; expired is found only when the question is asked.
+func exportStates() []gate.State {
+	return []gate.State{
+		gate.StateNone, gate.StatePassiveUnconfirmed, gate.StatePassiveConfirmed, gate.StateActiveSingle,
+		gate.StateActivePending, gate.StateActiveDouble, gate.StateSoft, gate.StateB2B, gate.StateImplied,
+		gate.StateWithdrawn, gate.StateInvalidated,
+	}
+}
+
+func (p *program) export(ctx context.Context, f exportFlags) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	s, err := p.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	out, err := p.openOutput(f.out)
+	if err != nil {
+		return err
+	}
+	defer out.discard()
+	ex := bulk.Exporter{Store: s, Keys: s.keys, Format: f.format, Purpose: f.purpose, State: gate.State(f.state)}
+	if f.out != "" { // on a terminal the file itself would be shown
+		bar := p.newProgress("recipients", 0)
+		defer bar.end()
+		ex.Progress = func(e bulk.Exported) { bar.show(e.Recipients, 0) }
+	}
+	done, err := ex.Run(ctx, out)
+	if err != nil {
+		return fmt.Errorf("export: %w", err)
+	}
+	if err := out.keep(); err != nil {
+		return fmt.Errorf("export: %w", err)
+	}
+	return p.exported(done, f)
+}
+
+func (p *program) exported(done bulk.Exported, f exportFlags) error {
+	if f.out != "" {
+		if err := p.print(done, func(w io.Writer) {
+			fmt.Fprintf(w, "%d recipients, %d lines\n", done.Recipients, done.Lines)
+		}); err != nil {
+			return err
+		}
+	}
+	if done.LeftOut > 0 {
+		return fmt.Errorf("%d recipients are left out: their address is not kept or cannot be read with these keys", done.LeftOut)
+	}
+	return nil
+}
+
+// outFile is what an export writes to. A file has another name until keep.
+type outFile struct {
+	io.Writer
+	file *os.File // nil: standard output
+	path string
+}
+
+func (p *program) openOutput(path string) (*outFile, error) {
+	if path == "" || path == "-" {
+		return &outFile{Writer: p.out}, nil
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*") // mode 0600
+	if err != nil {
+		return nil, fmt.Errorf("export: %w", err)
+	}
+	return &outFile{f, f, path}, nil
+}
+
+// keep gives the file its name.
+func (o *outFile) keep() error {
+	if o.file == nil {
+		return nil
+	}
+	f := o.file
+	o.file = nil
+	if err := errors.Join(f.Sync(), f.Close()); err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return os.Rename(f.Name(), o.path)
+}
+
+// discard removes what was not kept.
+func (o *outFile) discard() {
+	if o.file != nil {
+		_ = o.file.Close()
+		_ = os.Remove(o.file.Name())
+	}
+}

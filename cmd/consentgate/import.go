@@ -1,0 +1,332 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/consentgate/consentgate/internal/app"
+	"github.com/consentgate/consentgate/internal/bulk"
+	"github.com/consentgate/consentgate/internal/config"
+)
+
+// importFlags are the flags of import, as texts.
+type importFlags struct {
+	format, preset, purpose, attest, at, dates, rejects string
+	columns, values                                     []string
+	dryRun                                              bool
+}
+
+func (p *program) importCommand() *cobra.Command {
+	var f importFlags
+	cmd := &cobra.Command{
+		Use:   "import FILE|-",
+		Short: "record many people from a CSV or JSON lines file",
+		Long: `Record many people from a file: CSV with a header row, JSON lines of events, or the export of
+another program (--preset). Nobody becomes more than the file proves: where no column says how consent
+was given the record is kept and permits nothing. What --set says of every row needs --attest:
+somebody's word, which is recorded with each row.
+
+The order of files does not matter, and the same file may be imported again: rows that are recorded
+are left alone. So an import that was stopped is resumed by starting it again. --dry-run shows how
+many people each stream could reach, and writes nothing. docs/import.md explains presets and columns.
+
+Exit codes: 0 all rows are recorded, 1 some were rejected.`,
+		Example: `  consentgate import subscribed.csv --preset mailchimp --purpose newsletter --dry-run
+  consentgate import people.csv --map recipient=Mail --map time="Signed up" --purpose newsletter \
+      --set method=active --set default_state=unticked --set source=form:footer \
+      --attest "footer form since 2021, box unticked: A. Martin, web team" --rejects rejected.csv
+  consentgate import backup.jsonl`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return fmt.Errorf("%s needs one FILE, or - for standard input; got %d arguments", cmd.CommandPath(), len(args))
+			}
+			return nil
+		},
+		RunE: p.run(func(ctx context.Context, args []string) error { return p.importFile(ctx, args[0], &f) }),
+	}
+	fs := cmd.Flags()
+	fs.StringVar(&f.format, "format", "", "csv or jsonl (default by the file's name)")
+	fs.StringVar(&f.preset, "preset", "", "`program` that exported the file: "+strings.Join(bulk.Presets(), ", "))
+	fs.StringArrayVar(&f.columns, "map", nil, "`field=Column`: where a field is in the file; repeatable")
+	fs.StringArrayVar(&f.values, "set", nil, "`field=value` for rows that do not say it; repeatable")
+	fs.StringVar(&f.purpose, "purpose", "", "`name` of what consent is given for, for rows that do not say it")
+	fs.StringVar(&f.attest, "attest", "", "`text`: who stands for what --set and --at say, and how they know")
+	fs.StringVar(&f.at, "at", "", "`time` of rows without one (default: a yes 1970-01-01, a no now)")
+	fs.StringVar(&f.dates, "dates", "", "`order` of dates such as 03/04/2026: dmy or mdy")
+	fs.BoolVar(&f.dryRun, "dry-run", false, "show what would be recorded and whom each stream could reach; write nothing")
+	fs.StringVar(&f.rejects, "rejects", "", "`file` to write rejected rows to, with line and cause")
+	return cmd
+}
+
+// reading turns the flags into values.
+func (f *importFlags) reading(path string, now time.Time) (r bulk.Reading, err error) {
+	r = bulk.Reading{
+		Format: f.format, Preset: f.preset, Purpose: f.purpose, Attest: f.attest, Dates: bulk.DateOrder(f.dates),
+		Batch: batchName(path), Actor: actor(), Now: now,
+	}
+	if r.Format == "" {
+		r.Format = formatOf(path)
+	}
+	if f.at != "" {
+		if r.At, err = time.Parse(time.RFC3339, f.at); err != nil {
+			return r, usage("--at %q is no time: write it as 2026-11-01T10:00:00Z", f.at)
+		}
+	}
+	if r.Columns, err = pairs("--map", f.columns); err != nil {
+		return r, err
+	}
+	if r.Values, err = pairs("--set", f.values); err != nil {
+		return r, err
+	}
+	return r, asUsage(r.Check())
+}
+
+func pairs(flag string, texts []string) (map[string]string, error) {
+	all := make(map[string]string, len(texts))
+	for _, text := range texts {
+		name, value, _ := strings.Cut(text, "=")
+		if name == "" || value == "" {
+			return nil, usage("%s %q: write name=value", flag, text)
+		}
+		if _, twice := all[name]; twice {
+			return nil, usage("%s %s is given twice", flag, name)
+		}
+		all[name] = value
+	}
+	return all, nil
+}
+
+func formatOf(path string) string {
+	switch strings.ToLower(filepath.Ext(path)) {
+	case ".jsonl", ".ndjson", ".json":
+		return bulk.FormatJSONL
+	}
+	return bulk.FormatCSV
+}
+
+// batchName is the file's name in the records' source.
+func batchName(path string) string {
+	if path == "-" {
+		return "stdin"
+	}
+	name := strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
+	return strings.ToValidUTF8(printable(name[:min(len(name), 100)]), "?")
+}
+
+// asUsage makes what a file and its flags do not agree on a matter of usage.
+func asUsage(err error) error {
+	if !errors.Is(err, bulk.ErrReading) {
+		return err
+	}
+	return usage("%s", strings.TrimPrefix(err.Error(), bulk.ErrReading.Error()+": "))
+}
+
+func (p *program) importFile(ctx context.Context, path string, f *importFlags) error {
+	reading, err := f.reading(path, p.now())
+	if err != nil {
+		return err
+	}
+	in, err := p.openInput(ctx, path)
+	if err != nil {
+		return err
+	}
+	defer in.close()
+	rejects, err := p.openRejects(f.rejects, path)
+	if err != nil {
+		return err
+	}
+	s, err := p.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	im, err := p.importer(s, f.dryRun)
+	if err != nil {
+		return err
+	}
+	im.Reading, im.Reject = reading, rejects.add
+	bar := p.newProgress("rows", in.size)
+	im.Progress = func(c bulk.Counts) { bar.show(c.Rows, in.read.Load()) }
+	sum, err := im.Run(ctx, in)
+	bar.end()
+	err = errors.Join(err, rejects.close())
+	if errors.Is(err, bulk.ErrReading) {
+		return asUsage(err)
+	}
+	return p.imported(sum, f, err)
+}
+
+// importer is what does the work, into the store or past it.
+func (p *program) importer(s *opened, dryRun bool) (*bulk.Importer, error) {
+	policy, err := app.Policy(s.cfg)
+	if err != nil {
+		return nil, err
+	}
+	im := &bulk.Importer{Store: s, Keys: s.keys, Policy: policy, Streams: s.cfg.Streams(), Writers: writers(s.cfg)}
+	if dryRun {
+		im.Store = bulk.Rehearsal{Store: s}
+	}
+	return im, nil
+}
+
+// writers is how many batches go to the store at the same time. An embedded store has one lock, which a second writer
+// would take in the pauses that the first leaves to others.
+func writers(cfg *config.Config) int {
+	if strings.HasPrefix(cfg.Store, "sqlite:") {
+		return 1
+	}
+	return 4
+}
+
+// importAnswer is the JSON of import.
+type importAnswer struct {
+	DryRun bool `json:"dry_run"`
+	bulk.Summary
+}
+
+// imported prints what became of an import and says what to do about what did not go well.
+func (p *program) imported(sum bulk.Summary, f *importFlags, err error) error {
+	if sum.Note != "" {
+		p.say("note: %s", sum.Note)
+	}
+	perr := p.print(importAnswer{f.dryRun, sum}, func(w io.Writer) {
+		verb := "imported"
+		if f.dryRun {
+			verb = "would be imported (dry run: nothing is written)"
+		}
+		fmt.Fprintf(w, "%d rows: %d %s, %d unchanged, %d rejected", sum.Rows, sum.Imported, verb, sum.Unchanged, sum.Rejected)
+		if sum.Unwritten > 0 {
+			fmt.Fprintf(w, ", %d not written", sum.Unwritten)
+		}
+		fmt.Fprintln(w)
+		printReach(w, sum.Reach)
+	})
+	switch {
+	case errors.Is(err, context.Canceled):
+		return fmt.Errorf("stopped after line %d: start the same import again to go on; what is recorded is left alone", sum.Line)
+	case err != nil:
+		return fmt.Errorf("stopped after line %d: %w\nstart the same import again to go on; what is recorded is left alone", sum.Line, err)
+	case perr != nil:
+		return perr
+	case sum.Rejected > 0 && f.rejects == "":
+		return fmt.Errorf("%d rows are rejected; --rejects FILE writes them all to a file", sum.Rejected)
+	case sum.Rejected > 0:
+		return fmt.Errorf("%d rows are rejected: see %s", sum.Rejected, f.rejects)
+	}
+	return nil
+}
+
+func printReach(w io.Writer, reach []bulk.Reach) {
+	if len(reach) > 0 {
+		line(w, "STREAM", "PERMITTED", "OF", "BLOCKED")
+	}
+	for _, r := range reach {
+		reasons := make([]string, len(r.Blocked))
+		for i, b := range r.Blocked {
+			reasons[i] = fmt.Sprintf("%d %s", b.Count, b.Reason)
+		}
+		line(w, r.Stream, fmt.Sprint(r.Permitted), fmt.Sprint(r.Of), strings.Join(reasons, ", "))
+	}
+}
+
+// input is the file that is imported. It counts what was read of it.
+type input struct {
+	io.Reader
+	close func()
+	size  int64 // 0: unknown
+	read  atomic.Int64
+}
+
+// Read implements io.Reader.
+func (in *input) Read(b []byte) (int, error) {
+	n, err := in.Reader.Read(b)
+	in.read.Add(int64(n))
+	return n, err
+}
+
+func (p *program) openInput(ctx context.Context, path string) (*input, error) {
+	if path == "-" {
+		return &input{Reader: &interruptible{in: p.in, done: ctx.Done()}, close: func() {}}, nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("import: %w", err)
+	}
+	in := &input{Reader: f, close: func() { _ = f.Close() }}
+	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+		in.size = info.Size()
+	}
+	return in, nil
+}
+
+// interruptible is an input that may have nothing to read for long, as a pipe or a terminal. A read that still hangs
+// when done is closed ends with the process.
+type interruptible struct {
+	in   io.Reader
+	done <-chan struct{}
+	buf  []byte // of the read under way
+}
+
+// Read implements io.Reader.
+func (r *interruptible) Read(b []byte) (int, error) {
+	if len(r.buf) < len(b) {
+		r.buf = make([]byte, len(b))
+	}
+	type result struct {
+		n   int
+		err error
+	}
+	got := make(chan result, 1)
+	go func() {
+		n, err := r.in.Read(r.buf[:len(b)])
+		got <- result{n, err}
+	}()
+	select {
+	case res := <-got:
+		return copy(b, r.buf[:res.n]), res.err
+	case <-r.done:
+		return 0, context.Canceled
+	}
+}
+
+// rejected shows refused rows or writes them to a file.
+type rejected struct {
+	add   func(bulk.Reject) error
+	close func() error
+}
+
+// openRejects returns what shows the first rejects on stderr where no file is named.
+func (p *program) openRejects(path, input string) (rejected, error) {
+	if path == "" {
+		shown := 0
+		return rejected{func(r bulk.Reject) error {
+			if shown++; shown <= maxShown {
+				p.say("line %d: %s", r.Line, printable(r.Cause))
+			}
+			return nil
+		}, func() error { return nil }}, nil
+	}
+	if a, err := os.Stat(path); err == nil {
+		if b, err := os.Stat(input); err == nil && os.SameFile(a, b) {
+			return rejected{}, usage("--rejects %s is the file that is imported: name another", path)
+		}
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err != nil {
+		return rejected{}, fmt.Errorf("rejects: %w", err)
+	}
+	w, err := bulk.NewRejectsFile(f)
+	if err != nil {
+		return rejected{}, errors.Join(err, f.Close())
+	}
+	return rejected{w.Add, func() error { return errors.Join(w.Flush(), f.Close()) }}, nil
+}

@@ -102,6 +102,15 @@ func (c *conn) fail(err error) error {
 	return c.err
 }
 
+// drop is fail with a reset: what is still on its way is lost with the connection, and its port does not wait for
+// strays (TIME_WAIT). Clients that break off again and again would use up all ports otherwise.
+func (c *conn) drop(err error) error {
+	if t, ok := c.tcp.(*net.TCPConn); ok {
+		_ = t.SetLinger(0) // fails where the socket is closed already
+	}
+	return c.fail(err)
+}
+
 // close ends the connection and hands its buffer back.
 func (c *conn) close() {
 	_ = c.fail(net.ErrClosed)

@@ -170,7 +170,7 @@ func (l *Lease) Abort() {
 	if l.c == nil {
 		return
 	}
-	_ = l.c.fail(errReleased)
+	_ = l.c.drop(errReleased)
 	l.letGo()
 }
 

@@ -1,8 +1,12 @@
 package upstream_test
 
 import (
+	"errors"
 	"fmt"
+	"io"
+	"net"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -367,5 +371,37 @@ func TestALeaseThatIsOverDoesNothing(t *testing.T) {
 	}
 	if l.Caps().Known || l.RcptMax() != 0 {
 		t.Error("a lease that is over has capabilities")
+	}
+}
+
+func TestAbortResetsTheConnectionSoThatNoPortIsLeftWaiting(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	end := make(chan error, 1)
+	go func() {
+		c, err := l.Accept()
+		if err != nil {
+			end <- err
+			return
+		}
+		defer c.Close()
+		_, _ = io.WriteString(c, "220 up\r\n250-up\r\n250 PIPELINING\r\n250 ok\r\n250 ok\r\n354 go\r\n")
+		_, err = io.Copy(io.Discard, c)
+		end <- err
+	}()
+	p := upstream.New(upstream.Options{Targets: []upstream.Target{{Address: l.Addr().String(), TLS: upstream.None}}})
+	defer p.Close()
+	lease, err := p.Get(t.Context(), upstream.Need{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	await(t, lease, envelope("x"))
+	lease.Abort()
+	if err := <-end; !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("the upstream saw %v, want a reset", err)
 	}
 }

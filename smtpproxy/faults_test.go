@@ -1,0 +1,429 @@
+package smtpproxy_test
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/consentgate/consentgate/smtpproxy"
+	"github.com/consentgate/consentgate/smtpproxy/smtptest"
+	"github.com/consentgate/consentgate/smtpproxy/upstream"
+)
+
+// shape is a way that a message takes through the gate.
+type shape struct {
+	name, stream, from string
+	to                 []string
+	lmtp               bool
+}
+
+// victim is the recipient that the faults of RCPT strike.
+const victim = "double"
+
+func shapes() []shape {
+	several := []string{"active", victim, "third"}
+	return []shape{
+		{"one recipient", "news", "news@example.com", []string{victim}, false},
+		{"several share a copy", "news", "news@example.com", several, false},
+		{"a copy each", "promo", "promo@example.com", several, false},
+		{"LMTP, several share a copy", "news", "news@example.com", several, true},
+		{"LMTP, a copy each", "promo", "promo@example.com", several, true},
+	}
+}
+
+// ending is how a transaction ends for the client, and what else there is to see.
+type ending struct {
+	reply   string // to the dot, with LMTP of every recipient; to DATA where early
+	victim  string // with LMTP the victim's, where it has one of its own
+	early   bool   // there is no 354
+	served  served
+	counted string // before "." and the stream's name
+}
+
+type served int
+
+const (
+	nobody served = iota
+	others        // all but the victim
+	everybody
+)
+
+// row is a verb's endings by fault.
+type row map[string]ending
+
+func faults() map[string]smtptest.Fault {
+	return map[string]smtptest.Fault{
+		"4xx": smtptest.Reply("451 4.3.0 not now"), "5xx": smtptest.Reply("554 5.3.0 never"), "421": smtptest.Reply("421 4.3.2 going down"),
+		"hang": smtptest.Hang(), "close": smtptest.Close(), "garbage": smtptest.Garbage(), "slow": smtptest.Slow(7),
+	}
+}
+
+// every is a row with one ending for all faults but the three given.
+func every(e, later, never, slow ending) row {
+	return row{"4xx": later, "5xx": never, "421": e, "hang": e, "close": e, "garbage": e, "slow": slow}
+}
+
+// endings is the matrix: what each fault at each verb comes to.
+func endings(s shape) map[smtptest.Verb]row {
+	var (
+		sent        = ending{reply: "250", served: everybody}
+		early       = ending{reply: "451 4.4.1 Upstream not available", early: true, counted: "deferred"}
+		deferred    = ending{reply: "451 4.3.0 not now"}
+		refused     = ending{reply: "554 5.3.0 never"}
+		unavailable = ending{reply: "451 4.4.1 Upstream not available"}
+		unknown     = ending{reply: "451 4.4.2 Upstream gave no answer", counted: "unknown"}
+	)
+	step, dot := every(unavailable, deferred, refused, sent), every(unknown, deferred, refused, sent)
+	dot["421"] = unavailable
+	return map[smtptest.Verb]row{
+		smtptest.Connect: every(early, early, early, sent), smtptest.Greeting: every(early, early, early, sent),
+		smtptest.EHLO: every(early, early, sent, sent), // refused for good: HELO
+		smtptest.Mail: step, smtptest.Rcpt: rcptEndings(s, step), smtptest.Data: step, smtptest.Body: dot, smtptest.Dot: dot,
+	}
+}
+
+// rcptEndings: one of several recipients has the fault.
+func rcptEndings(s shape, alone row) row {
+	partly := ending{reply: "451 4.4.2 Delivered to 2 of 3 recipients", served: others, counted: "partly_delivered"}
+	told := ending{reply: "250", served: others, counted: "notices"}
+	own := func(reply string) ending { return ending{reply: "250", victim: reply, served: others} }
+	split := s.stream == "promo"
+	switch {
+	case len(s.to) == 1:
+		return alone
+	case s.lmtp && split:
+		return every(own("451 4.4.1"), own("451 4.3.0 not now"), own("554 5.3.0 never"), alone["slow"])
+	case s.lmtp:
+		return every(alone["421"], own("451 4.3.0 not now"), own("554 5.3.0 never"), alone["slow"])
+	case split:
+		return every(partly, partly, told, alone["slow"])
+	}
+	return every(alone["421"], alone["4xx"], told, alone["slow"])
+}
+
+// TestFaults: every fault at every verb, for every way through the gate. What the client hears is told by the table;
+// no message is ever truncated, what has to wait is sent by the retry and nothing twice, and nothing is left behind.
+// It counts goroutines and descriptors, so no other test runs beside it.
+func TestFaults(t *testing.T) { //nolint:paralleltest // see above
+	for _, s := range shapes() {
+		w, set := running(t, func(_ *world, o *smtpproxy.Options) { o.Listeners[0].LMTP = s.lmtp })
+		for verb, row := range endings(s) {
+			for name, fault := range faults() {
+				t.Run(fmt.Sprintf("%s/%s/%s", s.name, verb, name), func(t *testing.T) {
+					w.upstream.CloseConnections()
+					checkLeaks(t, w)
+					c := cell{t: t, w: w, set: set, shape: s, want: row[name]}
+					c.run(verb, fault)
+				})
+			}
+		}
+	}
+}
+
+// checkLeaks fails the test if goroutines, descriptors or upstream connections are left at its end.
+func checkLeaks(t *testing.T, w *world) {
+	t.Helper()
+	smtptest.Eventually(t, "no upstream connection is open", func() bool { return w.upstream.Open() == 0 })
+	goroutines, descriptors := runtime.NumGoroutine(), openDescriptors(t)
+	t.Cleanup(func() {
+		smtptest.Eventually(t, "no upstream connection is left", func() bool { return w.upstream.Open() == 0 })
+		smtptest.Eventually(t, "no goroutine is left", func() bool { return runtime.NumGoroutine() <= goroutines })
+		smtptest.Eventually(t, "no descriptor is left", func() bool { return openDescriptors(t) <= descriptors })
+	})
+}
+
+func openDescriptors(t *testing.T) int {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatalf("descriptors cannot be counted: %v", err)
+	}
+	return len(entries)
+}
+
+// cell is one square of the matrix.
+type cell struct {
+	t     *testing.T
+	w     *world
+	set   *smtpproxy.Settings
+	shape shape
+	want  ending
+}
+
+func (c cell) run(verb smtptest.Verb, fault smtptest.Fault) {
+	c.t.Helper()
+	c.w.upstream.Forget()
+	pool := c.through(verb, fault == smtptest.Hang())
+	if verb == smtptest.Rcpt {
+		c.w.upstream.OnRcpt(victim+"@example.net", fault)
+	} else {
+		c.w.upstream.On(verb, fault)
+	}
+	if opens(verb) {
+		c.w.upstream.CloseConnections() // those that the probe left
+	}
+	counter := c.counter()
+	before := c.w.counted.of(counter)
+	c.send(c.want)
+	c.checkServed(c.want.served, 1)
+	if counter != "" && c.w.counted.of(counter) == before {
+		c.t.Errorf("%s was not counted", counter)
+	}
+	c.w.upstream.Clear()
+	_ = pool.Close()
+	c.retry()
+}
+
+func opens(v smtptest.Verb) bool {
+	return v == smtptest.Connect || v == smtptest.Greeting || v == smtptest.EHLO
+}
+
+// through puts a new pool in force; it is impatient where the verb is to hang.
+func (c cell) through(verb smtptest.Verb, hangs bool) *upstream.Pool {
+	c.t.Helper()
+	o := upstream.Options{Targets: []upstream.Target{{Address: c.w.upstream.Addr(), TLS: upstream.None}}, Hello: "gate.example"}
+	const impatient = 200 * time.Millisecond
+	switch {
+	case !hangs:
+	case opens(verb):
+		o.Dial = impatient
+	case verb == smtptest.Body, verb == smtptest.Dot:
+		o.Dot = impatient
+	default:
+		o.Reply = impatient
+	}
+	p := upstream.New(o)
+	c.t.Cleanup(func() { _ = p.Close() })
+	if err := p.Probe(c.t.Context()); err != nil {
+		c.t.Fatal(err)
+	}
+	c.set.Upstream = p
+	if err := c.w.server.Reload(*c.set); err != nil {
+		c.t.Fatal(err)
+	}
+	return p
+}
+
+// counter is the one that has to go up.
+func (c cell) counter() string {
+	switch c.want.counted {
+	case "":
+		return ""
+	case "deferred":
+		return "deferred." + c.shape.stream + ".upstream_unavailable"
+	}
+	return c.want.counted + "." + c.shape.stream
+}
+
+const faultText = "Subject: hello\r\n\r\nfirst line\r\n..dot\r\nlast line\r\n"
+
+// send plays the transaction and holds its replies against the ending; then the session goes on.
+func (c cell) send(e ending) {
+	c.t.Helper()
+	hello := "EHLO"
+	if c.shape.lmtp {
+		hello = "LHLO"
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "S: 220\nC: %s client.example\nS* 250\nC: MAIL FROM:<%s>\nS: 250\n", hello, c.shape.from)
+	for _, r := range c.shape.to {
+		fmt.Fprintf(&b, "C: RCPT TO:<%s@example.net>\nS: 250\n", r)
+	}
+	b.WriteString("C: DATA\n")
+	if e.early {
+		fmt.Fprintf(&b, "S: %s\n", e.reply)
+	} else {
+		fmt.Fprintf(&b, "S: 354\nC< %s.\\r\\n\n%s", escape(faultText), c.replies(e))
+	}
+	b.WriteString("C: NOOP\nS: 250\nC: QUIT\nS: 221\nS.\n")
+	if err := smtptest.Play(c.w.addr, c.t.Name(), b.String(), nil); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// replies are those to the dot: one, or with LMTP one for each recipient.
+func (c cell) replies(e ending) string {
+	if !c.shape.lmtp {
+		return "S: " + e.reply + "\n"
+	}
+	var b strings.Builder
+	for _, r := range c.shape.to {
+		reply := e.reply
+		if r == victim && e.victim != "" {
+			reply = e.victim
+		}
+		b.WriteString("S: " + reply + "\n")
+	}
+	return b.String()
+}
+
+// checkServed: exactly those have the message n times, and every message that was ended is whole.
+func (c cell) checkServed(who served, n int) {
+	c.t.Helper()
+	got := c.accepted()
+	for _, r := range c.shape.to {
+		want := n
+		if who == nobody || who == others && r == victim {
+			want = 0
+		}
+		if got[r] != want {
+			c.t.Errorf("%s was served %d times, want %d", r, got[r], want)
+		}
+	}
+}
+
+// accepted counts by recipient the messages that the upstream took, and looks at every one that was ended.
+func (c cell) accepted() map[string]int {
+	c.t.Helper()
+	n := map[string]int{}
+	for _, m := range c.w.upstream.Messages() {
+		if strings.HasPrefix(m.MailArg, "<>") {
+			continue // a notice of ours
+		}
+		if m.Complete && !bytes.HasSuffix(m.Data, []byte(faultText)) {
+			c.t.Errorf("a truncated message was ended upstream: %q", m.Data)
+		}
+		for _, r := range m.RcptArgs {
+			if name, _, _ := strings.Cut(strings.TrimPrefix(r, "<"), "@"); m.Accepted {
+				n[name]++
+			}
+		}
+	}
+	return n
+}
+
+// retry: the same message once more, to an upstream that is well. Who has it already is left out.
+func (c cell) retry() {
+	c.t.Helper()
+	if strings.HasPrefix(c.want.reply, "554") || c.want.reply == "250" && !c.shape.lmtp {
+		return
+	}
+	before := c.accepted()
+	pool := c.through(smtptest.Quit, false)
+	c.send(ending{reply: "250"})
+	_ = pool.Close()
+	after := c.accepted()
+	for _, r := range c.shape.to {
+		if !c.shape.lmtp && after[r] != 1 {
+			c.t.Errorf("%s has the message %d times after the retry, want once", r, after[r])
+		}
+		if c.shape.lmtp && after[r] != before[r]+1 {
+			c.t.Errorf("%s: %d messages, then %d; LMTP repeats what the client repeats", r, before[r], after[r])
+		}
+	}
+}
+
+// gateTo is a world whose gate has several upstreams, the world's own the last.
+func gateTo(t *testing.T, first ...string) *world {
+	t.Helper()
+	return start(t, func(w *world, o *smtpproxy.Options) {
+		var targets []upstream.Target
+		for _, address := range append(slices.Clone(first), w.upstream.Addr()) {
+			targets = append(targets, upstream.Target{Address: address, TLS: upstream.None})
+		}
+		p := upstream.New(upstream.Options{Targets: targets, Hello: "gate.example", Dial: time.Second, Reply: time.Second, Dot: time.Second})
+		w.pools = append(w.pools, p)
+		_ = p.Probe(t.Context()) // one of them may be down
+		o.Upstream = p
+	})
+}
+
+func TestAnUpstreamOutOfReachIsMadeGoodByTheNext(t *testing.T) {
+	t.Parallel()
+	cases := map[string]struct {
+		verb  smtptest.Verb
+		fault smtptest.Fault
+	}{
+		"it hangs up":              {smtptest.Connect, smtptest.Close()},
+		"it greets with 421":       {smtptest.Greeting, smtptest.Reply("421 4.3.2 too busy")},
+		"it greets with 554":       {smtptest.Greeting, smtptest.Reply("554 5.7.1 not you")},
+		"it says nothing":          {smtptest.Greeting, smtptest.Hang()},
+		"it greets with something": {smtptest.Greeting, smtptest.Garbage()},
+		"it puts EHLO off":         {smtptest.EHLO, smtptest.Reply("451 4.3.0 not now")},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			first := smtptest.Start(t)
+			first.On(tc.verb, tc.fault)
+			w := gateTo(t, first.Addr())
+			w.play(message("news@example.com", "250", "active"))
+			if w.served("active") != 1 || len(first.Messages()) != 0 {
+				t.Error("the second upstream did not get the message, alone")
+			}
+			first.Clear()
+		})
+	}
+	t.Run("it refuses the connection", func(t *testing.T) {
+		t.Parallel()
+		w := gateTo(t, "127.0.0.1:1")
+		w.play(message("news@example.com", "250", "active"))
+	})
+}
+
+func TestUpstreamsAreAskedInOrderAndAVerdictIsNoReasonToAskTheNext(t *testing.T) {
+	t.Parallel()
+	first := smtptest.Start(t)
+	w := gateTo(t, first.Addr())
+	w.play(message("news@example.com", "250", "active"))
+	if len(first.Messages()) != 1 || w.served("active") != 0 {
+		t.Error("the message did not go to the first upstream alone")
+	}
+	for _, reply := range []string{"550 5.7.1 no", "451 4.7.1 later"} {
+		first.On(smtptest.Dot, smtptest.Reply(reply).Times(1))
+		w.play(message("news@example.com", reply, "active"))
+	}
+	if w.served("active") != 0 {
+		t.Error("what the first upstream had refused went to the second")
+	}
+}
+
+func TestNoUpstreamInReachIs451InsteadOf354(t *testing.T) {
+	t.Parallel()
+	first := smtptest.Start(t)
+	w := gateTo(t, first.Addr())
+	first.Stop()
+	w.upstream.Stop()
+	w.play("C: MAIL FROM:<news@example.com>\nS: 250\nC: RCPT TO:<active@example.net>\nS: 250\n" +
+		"C: DATA\nS= 451 4.4.1 Upstream not available, try again\nC: NOOP\nS: 250\n")
+	w.upstream.Restart()
+}
+
+// TestAKeptConnectionIsSuspect: a message costs one more connection, never a reply, as long as no content was sent.
+func TestAKeptConnectionIsSuspect(t *testing.T) {
+	t.Parallel()
+	cases := []struct {
+		name        string
+		age         func(*smtptest.Upstream)
+		reply       string
+		connections int
+	}{
+		{"421 waits on it", func(u *smtptest.Upstream) { u.Say("421 4.4.2 idle too long") }, "250", 2},
+		{"it was closed", (*smtptest.Upstream).CloseConnections, "250", 2},
+		{"the next MAIL hears 421", func(u *smtptest.Upstream) { u.On(smtptest.Mail, smtptest.Reply("421 4.7.0 enough").Times(1)) }, "250", 2},
+		{"it ends at DATA", func(u *smtptest.Upstream) { u.On(smtptest.Data, smtptest.Close().Times(1)) }, "250", 2},
+		{"every connection ends at MAIL", func(u *smtptest.Upstream) { u.On(smtptest.Mail, smtptest.Close()) }, "451 4.4.1", 2},
+		{"it ends in the content", func(u *smtptest.Upstream) { u.On(smtptest.Body, smtptest.Close()) }, "451 4.4.", 1},
+		{"it ends after the dot", func(u *smtptest.Upstream) { u.On(smtptest.Dot, smtptest.Close()) }, "451 4.4.2", 1},
+	}
+	for _, tc := range cases {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			w := start(t)
+			w.play(message("news@example.com", "250", "double"))
+			tc.age(w.upstream)
+			w.play(message("news@example.com", tc.reply, "active"))
+			if n := w.upstream.Total(); n != tc.connections {
+				t.Errorf("%d connections, want %d", n, tc.connections)
+			}
+			if n := w.served("active"); tc.reply == "250" && n != 1 {
+				t.Errorf("served %d times, want once", n)
+			}
+		})
+	}
+}

@@ -26,8 +26,7 @@ import (
 
 // How long the parts get to end, and how often they look around.
 const (
-	drainTime    = 30 * time.Second // transactions under way, on SIGTERM
-	flushTime    = 3 * time.Second  // journals and counters into the store, after that
+	flushTime    = 3 * time.Second // journals and counters into the store, when sessions have ended
 	countPeriod  = time.Second
 	watchPeriod  = time.Second
 	probeTime    = 10 * time.Second
@@ -138,7 +137,8 @@ func (a *App) Run(ctx context.Context, r Reloads) error {
 	part("public listener", a.serveWeb)
 	part("reloads", func(ctx context.Context) error { a.reloading(ctx, r); return nil })
 	a.announce()
-	err := a.smtp.Serve(front, drainTime)
+	cfg, _ := a.inForce()
+	err := a.smtp.Serve(front, cfg.Timeouts.Drain)
 	a.flush(ctx)
 	stop()
 	return errors.Join(err, parts.Wait())

@@ -78,6 +78,7 @@ func (a *App) restartOnly(cfg *config.Config) error {
 		{"id_key_file", old.IDKeyFile, cfg.IDKeyFile},
 		{"store_addresses", old.StoreAddresses, cfg.StoreAddresses},
 		{"log.entries", old.Log.Entries, cfg.Log.Entries},
+		{"timeouts.drain", old.Timeouts.Drain, cfg.Timeouts.Drain},
 		{"unsubscribe.listen", old.Unsubscribe.Listen, cfg.Unsubscribe.Listen},
 		{"unsubscribe.public_url", old.Unsubscribe.PublicURL != "", cfg.Unsubscribe.PublicURL != ""},
 	} {

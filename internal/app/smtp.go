@@ -78,7 +78,7 @@ func listeners(cfg *config.Config) ([]smtpproxy.Listener, error) {
 	for i, l := range cfg.Listeners {
 		out[i] = smtpproxy.Listener{
 			Address: l.Address, TLS: smtpproxy.TLSMode(l.TLS), Config: certificate, RequireAuth: l.RequireAuth,
-			Networks: l.Networks, Streams: l.Streams, Senders: l.Senders, OnBlock: l.OnBlock,
+			Networks: l.Networks, Proxies: l.Proxies, Streams: l.Streams, Senders: l.Senders, OnBlock: l.OnBlock,
 			LMTP: l.Protocol == config.LMTP,
 		}
 	}
@@ -96,10 +96,16 @@ func credentials(cfg *config.Config) []smtpproxy.Credential {
 }
 
 func limits(cfg *config.Config) smtpproxy.Limits {
-	l, c := smtpproxy.DefaultLimits(), cfg.Limits
+	l, c, t := smtpproxy.DefaultLimits(), cfg.Limits, cfg.Timeouts
 	l.Wire.Message, l.Wire.Header, l.Wire.Fields = c.Message, int(c.Header), c.Fields
-	l.Recipients, l.Refused, l.AuthFails = c.Recipients, c.Refused, c.AuthFails
-	l.Hops, l.Sessions, l.NullSender = c.Hops, c.Sessions, c.NullSender
+	l.Recipients, l.Refused, l.RefusedDelay, l.AuthFails = c.Recipients, c.Refused, c.RefusedDelay, c.AuthFails
+	l.Hops, l.NullSender = c.Hops, c.NullSender
+	l.Sessions, l.NetworkSessions, l.CredentialSessions = c.Sessions, c.NetworkSessions, c.CredentialSessions
+	l.Idle, l.Progress, l.Write, l.Handshake, l.ProxyHeader = t.Idle, t.Data, t.Write, t.Handshake, t.ProxyHeader
+	l.Lookup, l.Envelope, l.Deliver = t.Lookup, t.Envelope, t.Deliver
+	if l.MinRate = c.MinRate; l.MinRate == 0 {
+		l.MinRate = -1
+	}
 	return l
 }
 

@@ -32,6 +32,7 @@ type Config struct {
 	Log         Log
 	Replies     Replies
 	Limits      Limits
+	Timeouts    Timeouts
 
 	lines     map[string]int // of the fields in File
 	streams   []*gate.Stream
@@ -61,6 +62,7 @@ type Listener struct {
 	TLS         TLSMode
 	RequireAuth bool
 	Networks    []netip.Prefix // who may relay without AUTH; empty: loopback
+	Proxies     []netip.Prefix // who sends a PROXY header, and must; empty: nobody
 	Streams     []string       // candidates; empty: all
 	Senders     []string       // reverse-path patterns; empty: any
 	OnBlock     gate.OnBlock   // of on_block, else of client; empty: the stream's
@@ -111,19 +113,6 @@ type Log struct {
 // Replies is how much SMTP replies tell.
 type Replies struct {
 	Detail string // "full" or "minimal"
-}
-
-// Limits bound what clients may ask for.
-type Limits struct {
-	Message    int64 // bytes
-	Header     int64 // bytes
-	Fields     int   // of a header
-	Recipients int   // of one transaction
-	Refused    int   // recipients of one session before it is closed with 421
-	AuthFails  int   // of one session
-	Hops       int   // Received fields before a message counts as looping
-	Sessions   int   // at once, all listeners together
-	NullSender int   // messages from <> in one hour
 }
 
 // clientPresets is what a refused recipient should hear, by the software that sends: those on discard drop the whole

@@ -229,6 +229,35 @@ func TestServeNeedsAnUpstreamAndReadableFiles(t *testing.T) {
 	}
 }
 
+func TestAnUpstreamThatIsTheGateItselfIsRefused(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		listener, upstream string
+		ours               bool
+	}{
+		{"127.0.0.1:25", "127.0.0.1:25", true},
+		{"127.0.0.1:25", "127.0.0.1:26", false},
+		{"127.0.0.1:25", "localhost:25", true},
+		{"127.0.0.2:25", "localhost:25", false},
+		{"localhost:25", "[::1]:25", true},
+		{"localhost:25", "LOCALHOST:25", true},
+		{"[::1]:25", "127.0.0.1:25", false},
+		{"0.0.0.0:25", "127.0.0.1:25", true},
+		{":25", "localhost:25", true},
+		{"[::]:25", "192.0.2.1:25", false},
+		{"192.0.2.1:25", "[::ffff:192.0.2.1]:25", true},
+		{"gate.example.com:25", "Gate.Example.com:25", true},
+		{"gate.example.com:25", "smtp.example.com:25", false},
+	} {
+		text := "listeners: [{address: '" + tt.listener + "', tls: none, networks: [10.0.0.0/8]}]\n" +
+			"upstreams: [{address: '" + tt.upstream + "'}]\n"
+		_, err := config.Parse("", []byte(text), config.Options{Env: environ()})
+		if got := err != nil && strings.Contains(err.Error(), "own listener"); got != tt.ours || (err != nil) != got {
+			t.Errorf("listener %s, upstream %s: %v", tt.listener, tt.upstream, err)
+		}
+	}
+}
+
 func TestAClientPresetDecidesOnBlockUnlessOnBlockDoes(t *testing.T) {
 	t.Parallel()
 	c := parse(t, "listeners:\n- {address: 127.0.0.1:1, client: listmonk}\n- {address: 127.0.0.1:2, client: listmonk, on_block: reject}\n", config.Options{})

@@ -9,14 +9,6 @@ import (
 	"github.com/consentgate/consentgate/smtpproxy/upstream"
 )
 
-// defaultLimits are those of docs/configuration.md.
-func defaultLimits() Limits {
-	return Limits{
-		Message: 50 << 20, Header: 256 << 10, Fields: 1000, Recipients: 1000, Refused: 1000,
-		AuthFails: 3, Hops: 50, Sessions: 20000, NullSender: 100,
-	}
-}
-
 // defaults is a config before file, environment and flags.
 func defaults() *Config {
 	return &Config{
@@ -26,6 +18,7 @@ func defaults() *Config {
 		Replies:       Replies{Detail: "full"},
 		Unsubscribe:   Unsubscribe{Listen: "127.0.0.1:8025", Existing: gate.ExistingKeep, OnSigned: gate.SignedLeave},
 		Limits:        defaultLimits(),
+		Timeouts:      defaultTimeouts(),
 	}
 }
 

@@ -36,12 +36,14 @@ func (c *Config) tree() yaml.MapSlice {
 		"log", pairs("addresses", c.Log.Addresses, "permits", c.Log.Permits, "entries", c.Log.Entries),
 		"replies", pairs("detail", c.Replies.Detail),
 		"limits", c.Limits.tree(),
+		"timeouts", c.Timeouts.tree(),
 	)
 }
 
 func (l Listener) tree() yaml.MapSlice {
 	return pairs("address", l.Address, "tls", string(l.TLS), "require_auth", l.RequireAuth,
-		"networks", texted(l.Networks, netip.Prefix.String), "streams", l.Streams, "senders", l.Senders,
+		"networks", texted(l.Networks, netip.Prefix.String),
+		"proxy_protocol", texted(l.Proxies, netip.Prefix.String), "streams", l.Streams, "senders", l.Senders,
 		"on_block", string(l.OnBlock), "client", l.Client)
 }
 
@@ -57,12 +59,6 @@ func (u Upstream) tree() yaml.MapSlice {
 func (u Unsubscribe) tree() yaml.MapSlice {
 	return pairs("listen", u.Listen, "public_url", u.PublicURL, "existing_header", string(u.Existing),
 		"on_signed", string(u.OnSigned))
-}
-
-func (l Limits) tree() yaml.MapSlice {
-	return pairs("message", formatSize(l.Message), "header", formatSize(l.Header), "header_fields", l.Fields,
-		"recipients", l.Recipients, "refused_recipients", l.Refused, "auth_failures", l.AuthFails, "hops", l.Hops,
-		"sessions", l.Sessions, "null_sender", l.NullSender)
 }
 
 func (c *Config) streamTree() yaml.MapSlice {

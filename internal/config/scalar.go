@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/goccy/go-yaml/ast"
 )
@@ -100,7 +101,14 @@ func size(dst *int64, least, most int64) reader {
 	})
 }
 
-func between[T int | int64](n T, err error, least, most T, format func(T) string) error {
+func duration(dst *time.Duration, least, most time.Duration) reader {
+	return converted(dst, func(s string) (time.Duration, error) {
+		d, err := ParseDuration(s)
+		return d, between(d, err, least, most, formatDuration)
+	})
+}
+
+func between[T int | int64 | time.Duration](n T, err error, least, most T, format func(T) string) error {
 	if err != nil || n < least || n > most {
 		return errors.New("is out of range or no such value: use " + format(least) + " to " + format(most))
 	}

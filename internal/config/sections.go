@@ -36,6 +36,7 @@ func (c *Config) read() reader {
 			"log":                  c.Log.read(),
 			"replies":              section(func() fields { return fields{"detail": oneOf(&c.Replies.Detail, "full", "minimal")} }),
 			"limits":               c.Limits.read(),
+			"timeouts":             c.Timeouts.read(),
 			"admin":                later("admin"),
 			"inbound":              later("inbound"),
 			"retention":            later("retention"),
@@ -75,7 +76,7 @@ func (l *Listener) read() reader {
 			"senders":        texts(&l.Senders),
 			"on_block":       onBlock(&l.OnBlock),
 			"client":         client(&l.Client),
-			"proxy_protocol": later("the PROXY protocol"),
+			"proxy_protocol": gather(&l.Proxies, parseNetwork),
 			"protocol":       oneOf(&l.Protocol, SMTP, LMTP),
 		}
 	})
@@ -139,22 +140,6 @@ func (l *Log) read() reader {
 			"permits":   boolean(&l.Permits),
 			"retention": later("removing entries by age (log.entries bounds them by number)"),
 			"entries":   number(&l.Entries, 1000, 1_000_000_000),
-		}
-	})
-}
-
-func (l *Limits) read() reader {
-	return section(func() fields {
-		return fields{
-			"message":            size(&l.Message, 64<<10, 1<<30),
-			"header":             size(&l.Header, 8<<10, 16<<20),
-			"header_fields":      number(&l.Fields, 50, 100_000),
-			"recipients":         number(&l.Recipients, 1, 100_000),
-			"refused_recipients": number(&l.Refused, 1, 1_000_000),
-			"auth_failures":      number(&l.AuthFails, 1, 100),
-			"hops":               number(&l.Hops, 10, 1000),
-			"sessions":           number(&l.Sessions, 1, 1_000_000),
-			"null_sender":        number(&l.NullSender, 0, 1_000_000),
 		}
 	})
 }

@@ -24,6 +24,18 @@ func ParseDuration(s string) (time.Duration, error) {
 	return time.ParseDuration(s)
 }
 
+// formatDuration leaves out the units that are zero.
+func formatDuration(d time.Duration) string {
+	s := d.String()
+	if t, ok := strings.CutSuffix(s, "m0s"); ok {
+		s = t + "m"
+	}
+	if t, ok := strings.CutSuffix(s, "h0m"); ok {
+		s = t + "h"
+	}
+	return s
+}
+
 // parseSize reads a number of bytes: "52428800", "256KiB" or "50MiB".
 func parseSize(s string) (int64, error) {
 	unit := int64(1)

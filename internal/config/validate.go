@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -147,6 +148,11 @@ func (c *Config) validateListener(r *report, field string, l Listener) {
 			r.add(fmt.Sprintf("%s.networks[%d]", field, i), "%s holds much of the internet and would make an open relay: name your own networks", n)
 		}
 	}
+	for i, n := range l.Proxies {
+		if n.IsValid() && wide(n.Bits(), n.Addr().Is4()) {
+			r.add(fmt.Sprintf("%s.proxy_protocol[%d]", field, i), "%s holds much of the internet, where anybody could claim any address: name your own proxies", n)
+		}
+	}
 	c.checkStreamNames(r, field+".streams", l.Streams)
 	checkSenders(r, field+".senders", l.Senders)
 }
@@ -219,6 +225,9 @@ func (c *Config) validateUpstreams(r *report) {
 			r.add(field+".address", "%v", err)
 			continue
 		}
+		if c.isOurs(u.Address) {
+			r.add(field+".address", "%s is this gate's own listener, so mail would go round and round: name the real mailer", u.Address)
+		}
 		switch {
 		case u.PasswordFile != "" && u.Username == "":
 			r.add(field+".username", "is missing beside password_file: name who signs in")
@@ -226,4 +235,29 @@ func (c *Config) validateUpstreams(r *report) {
 			r.add(field+".tls", "the password could cross the network in the clear: use starttls or implicit")
 		}
 	}
+}
+
+// isOurs reports whether address is certainly one of our listeners, without asking DNS.
+func (c *Config) isOurs(address string) bool {
+	return slices.ContainsFunc(c.Listeners, func(l Listener) bool { return sameSocket(l.Address, address) })
+}
+
+// sameSocket reports whether who connects to address finds what listens at listener.
+func sameSocket(listener, address string) bool {
+	at, atPort, err := net.SplitHostPort(listener)
+	to, toPort, err2 := net.SplitHostPort(address)
+	if err != nil || err2 != nil || atPort != toPort {
+		return false
+	}
+	a, _ := netip.ParseAddr(at)
+	b, _ := netip.ParseAddr(to)
+	switch {
+	case at == "", a.IsUnspecified():
+		return isLoopback(to) || to == "" || b.IsUnspecified()
+	case strings.EqualFold(at, "localhost"):
+		return to == "127.0.0.1" || to == "::1" || strings.EqualFold(to, at)
+	case strings.EqualFold(to, "localhost"):
+		return at == "127.0.0.1" || at == "::1"
+	}
+	return strings.EqualFold(at, to) || a.IsValid() && a.Unmap() == b.Unmap()
 }

@@ -2,6 +2,7 @@ package smtpproxy
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 
 	"github.com/emersion/go-smtp"
@@ -44,10 +45,11 @@ func (s *session) sealed(a gate.Address) string {
 	return text
 }
 
-// blockAll refuses a whole transaction that has no recipients yet, or the message of one that has.
+// blockAll refuses a whole transaction that has no recipients yet, or the message of one that has; those that were to
+// get nothing of it have their entry already.
 func (s *session) blockAll(tx *transaction, phase string, d gate.Decision) error {
 	b := &blocked{Decision: d}
-	rcpts := tx.rcpts
+	rcpts := slices.DeleteFunc(slices.Clone(tx.rcpts), func(r recipient) bool { return !r.forward })
 	if len(rcpts) == 0 {
 		rcpts = []recipient{{}}
 	}

@@ -30,12 +30,13 @@ type delivery struct {
 	lease    *upstream.Lease
 	ahead    bool // the next copy's envelope is queued on the lease
 	content  *wire.Content
-	header   wire.Header
+	header   wire.Header // as it came
+	edit     edit
 	body     body
 	sum      hash.Hash // of the message as received; only where there are several copies
 	summed   bool      // sum is complete
-	noted    bool      // the ledger knows the message from an earlier try
 	leased   bool      // the message's lease is ours
+	noted    bool      // the ledger knows the message from an earlier try
 	deadline time.Time // past it no new copy starts
 }
 
@@ -178,6 +179,9 @@ func (d *delivery) take(ctx context.Context) (*smtp.SMTPError, error) {
 	if err := d.checkHeader(); err != nil {
 		return nil, err
 	}
+	if err := d.editHeader(); err != nil {
+		return nil, err
+	}
 	switch len(d.copies) {
 	case 0:
 		if err := d.content.Drain(); err != nil {
@@ -225,11 +229,11 @@ func (d *delivery) abort() {
 }
 
 func (d *delivery) close() {
+	d.leave(false)
 	if d.lease != nil {
 		d.lease.Release()
 	}
 	if sp, ok := d.body.(*spool); ok {
-	d.leave(false)
 		sp.close()
 	}
 }

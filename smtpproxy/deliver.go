@@ -157,7 +157,7 @@ func refusal(reply upstream.Reply) result {
 	return result{fate: deferred, reply: reply}
 }
 
-// write passes our lines, the header as it came and the body.
+// write passes our lines, the message's header and the body.
 func (d *delivery) write(i int) error {
 	lines, err := d.lines(d.copies[i])
 	if err != nil {
@@ -166,7 +166,7 @@ func (d *delivery) write(i int) error {
 	if _, err := d.lease.Write(lines); err != nil {
 		return err
 	}
-	if _, err := d.lease.Write(d.header.Raw); err != nil {
+	if _, err := d.lease.Write(d.edit.header.Raw); err != nil {
 		return err
 	}
 	return d.body.writeTo(d.lease)

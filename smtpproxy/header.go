@@ -10,7 +10,7 @@ import (
 
 // checkHeader refuses a message by its header: one that loops, and one from <> that no machine may have sent.
 func (d *delivery) checkHeader() error {
-	if d.header.Count("Received") > d.ses.set.Limits.Hops {
+	if lim := d.ses.set.Limits; d.header.Count("Received") > lim.Hops || d.ses.srv.trace.passes(d.header) >= lim.OwnHops {
 		return looping
 	}
 	if !d.tx.null() {
@@ -47,43 +47,30 @@ const linesRoom = 2 << 10
 
 // lines are what goes on top of the header of a copy. Mode observe adds nothing.
 func (d *delivery) lines(c gate.Copy) ([]byte, error) {
-	st := d.tx.stream
-	if st.Mode == gate.ModeObserve {
+	if d.tx.stream.Mode == gate.ModeObserve {
 		return nil, nil
 	}
 	var l wire.Lines
 	if err := l.Add("Received", d.received(c)); err != nil {
 		return nil, err
 	}
-	for _, f := range [...]struct{ name, value string }{{"List-Id", st.ListID}, {"Feedback-ID", st.FeedbackID}} {
-		if f.value != "" && d.header.Count(f.name) == 0 {
-			if err := l.Add(f.name, f.value); err != nil {
-				return nil, err
-			}
+	for _, f := range d.edit.top {
+		if err := l.Add(f.name, f.value); err != nil {
+			return nil, err
 		}
 	}
-	if !c.PerRecipient {
+	if !d.edit.unsubscribe {
 		return l.Bytes(), nil
 	}
-	return d.unsubscribeLines(l.Bytes(), d.tx.rcpts[c.Recipients[0]].id), nil
-}
-
-// unsubscribeLines appends List-Unsubscribe and its -Post (RFC 2369, RFC 8058). A message that brings its own keeps it:
-// there are never two, and never our -Post beside somebody else's URL.
-func (d *delivery) unsubscribeLines(b []byte, id gate.ID) []byte {
-	if d.header.Count("List-Unsubscribe") > 0 || d.header.Count("List-Unsubscribe-Post") > 0 {
-		d.ses.srv.opt.Count("unsubscribe_kept." + d.tx.stream.Name)
-		return b
-	}
-	return d.ses.set.Links.AppendHeader(b, id, d.tx.stream)
+	return d.ses.set.Links.AppendHeader(l.Bytes(), d.tx.rcpts[c.Recipients[0]].id, d.tx.stream), nil
 }
 
 // received is our trace field (RFC 5321 section 4.4). It names no client address and no user; `for` only where there
-// is one recipient, since another's address is nobody's business.
+// is one recipient, since another's address is nobody's business. By its mark the gate knows it again.
 func (d *delivery) received(c gate.Copy) string {
 	s := d.ses
 	var b strings.Builder
-	b.WriteString("by " + s.srv.opt.Hostname + " (consentgate) with " + s.protocol() + " id " + s.id)
+	b.WriteString(s.srv.trace.begin + s.protocol() + " id " + s.id + " " + s.srv.trace.mark)
 	if len(c.Recipients) == 1 && len(d.tx.rcpts) == 1 && !d.tx.rcpts[0].addr.NeedsUTF8() {
 		b.WriteString(" for <" + d.tx.rcpts[0].addr.String() + ">")
 	}

@@ -219,8 +219,7 @@ func TestFieldsOfANameLeaveWithAllTheirLinesAndNothingElseChanges(t *testing.T) 
 }
 
 // TestAValueOfManyLinesLeavesTheHeaderAsItIs: unfolding needs memory of its own, and not the square of the value's.
-//
-//nolint:paralleltest // AllocsPerRun counts those of the whole process
+// AllocsPerRun counts those of the whole process, so this test runs by itself.
 func TestAValueOfManyLinesLeavesTheHeaderAsItIs(t *testing.T) {
 	message := "X: a\r\n" + strings.Repeat(" b\r\n", 50000) + "Y: c\r\n\r\n"
 	h, _, err := readHeader(message, wire.Limits{})

@@ -1,0 +1,25 @@
+package smtpproxy
+
+import (
+	"github.com/consentgate/consentgate/gate"
+	"github.com/consentgate/consentgate/smtpproxy/wire"
+)
+
+// BreaksSignature reports whether the gate holds that a DKIM signature of h fails when the fields of that name leave,
+// and one is added on top.
+func BreaksSignature(h wire.Header, name string, removes, adds bool) bool {
+	return anyBreaks(signaturesOf(h), h, change{name: name, removes: removes, adds: adds})
+}
+
+// Splice is what stands above the body of a copy: our lines, and below them the message's header.
+func Splice(h wire.Header, st *gate.Stream, o Options) (lines []byte, below wire.Header, err error) {
+	d := &delivery{
+		ses: &session{srv: &Server{opt: o}, set: compile(o.Settings), log: o.Log},
+		tx:  &transaction{stream: st, rcpts: make([]recipient, 1)}, copies: gate.Plan(st, []int{0}, 0), header: h,
+	}
+	if err := d.editHeader(); err != nil {
+		return nil, wire.Header{}, err
+	}
+	lines, err = d.lines(d.copies[0])
+	return lines, d.edit.header, err
+}

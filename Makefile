@@ -11,10 +11,10 @@ TOOL := $(GO) tool -modfile=tools/go.mod
 GO_FILES = git ls-files -co --exclude-standard -- '*.go'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test check format fuzz cover clean
+.PHONY: help demo build test check format fuzz cover bench bench-short bench-go clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## gate, store and capture mailbox in one process; sends samples, shows what happens
 	$(GO) run ./cmd/consentgate demo
@@ -24,6 +24,7 @@ build: ## bin/consentgate, static; the version comes from the build info
 
 test: ## install what the tests need, then run all of them with the race detector
 	script/bootstrap
+	script/bench-bootstrap
 	$(GO) test -race -vet=off -shuffle=on -timeout 10m ./...
 
 check: ## format, vet, lint, import directions, module files
@@ -43,8 +44,24 @@ fuzz: ## run every fuzz target for FUZZTIME (30s)
 
 cover: ## coverage of all tests together, in coverage.out
 	script/bootstrap
+	script/bench-bootstrap
 	$(GO) test -vet=off -timeout 10m -coverpkg=./... -coverprofile=coverage.out ./...
 	$(GO) tool cover -func=coverage.out | tail -n 1
+
+# BENCH holds flags: make bench BENCH='-rounds 7'; `go run ./bench -h` lists them.
+bench: ## install its peers, measure every row of docs/performance.md, write bench/results (some 20 minutes)
+	script/bench-bootstrap
+	$(GO) run ./bench $(BENCH)
+
+bench-short: ## the same with small numbers, in a minute or two: shows that it works, not how fast the gate is
+	script/bench-bootstrap
+	$(GO) run ./bench -short -out "$$(mktemp -d)" $(BENCH)
+
+# Twice into files, then: go run golang.org/x/perf/cmd/benchstat@latest old.txt new.txt
+COUNT ?= 10
+bench-go: ## Go benchmarks of the hot pieces, COUNT (10) times, for benchstat
+	script/bootstrap
+	@$(GO) test -run '^$$' -bench . -benchmem -count $(COUNT) -timeout 2h ./gate ./smtpproxy/... ./store/... ./unsub ./internal/journal ./internal/seal
 
 clean: ## remove what the targets above made
 	rm -rf bin coverage.out

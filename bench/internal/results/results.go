@@ -1,0 +1,164 @@
+// Package results holds what a benchmark measured: samples by row, target and round, the goals they are judged by, and
+// the two forms of a report, JSON to compare with and Markdown to read.
+//
+// Ratios are formed from samples of the same round only, since the machine changes more from minute to minute than
+// the programs differ. The package measures nothing and imports nothing of ours. Only bench and its packages import it.
+package results
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// Metric names what a value is, with its unit.
+type Metric string
+
+// The metrics.
+const (
+	Rate       Metric = "messages/s"
+	Copies     Metric = "copies/s" // what the upstream got, of one client message several
+	CPU        Metric = "CPU s/1,000"
+	Peak       Metric = "peak MiB"
+	P50        Metric = "p50 µs"
+	P99        Metric = "p99 µs"
+	Fresh      Metric = "fresh MiB"
+	Idle       Metric = "idle MiB"
+	PerSession Metric = "KiB/session"
+	AfterMail  Metric = "after a message each MiB"
+	Record     Metric = "record bytes"
+	History    Metric = "history bytes"
+	Records    Metric = "records/s"
+)
+
+// metrics is the order in which they are shown.
+func metrics() []Metric {
+	return []Metric{Rate, Copies, Records, P50, P99, CPU, Fresh, Idle, PerSession, AfterMail, Peak, Record, History}
+}
+
+// Targets that every row has, or may have.
+const (
+	Direct   = "direct"  // the client talks to the upstream
+	HAProxy  = "haproxy" // through a proxy that copies octets
+	Gate     = "consentgate"
+	Embedded = "consentgate, embedded store"
+)
+
+// Row is one kind of work.
+type Row string
+
+// The rows.
+const (
+	Kept       Row = "4 KiB, 16 sessions kept"
+	New        Row = "4 KiB, 16 sessions, a new connection each"
+	Shared     Row = "4 KiB, 16 sessions kept, 10 recipients, one transaction"
+	Split      Row = "4 KiB, 16 sessions kept, 10 recipients, split into 10 copies"
+	Large      Row = "100 KiB, 16 sessions kept"
+	Huge       Row = "25 MB, one session kept"
+	StepByStep Row = "latency of one message, step by step"
+	Pipelined  Row = "latency of one message, pipelined"
+	Connection Row = "latency of one message, new connection"
+	EightHuge  Row = "8 × 25 MB at once"
+	Memory     Row = "Redis memory of a recipient with one consent"
+	Fill       Row = "the store filled through its own code"
+	Import     Row = "import"
+)
+
+// Idle5000 is the row of idle sessions that has a goal.
+const Idle5000 Row = "5,000 idle sessions"
+
+// IdleRow is the row of n sessions that wait.
+func IdleRow(n int) Row { return Row(thousands(int64(n)) + " idle sessions") }
+
+// The upstreams: one that others know and the goals were set with, and one that sees every fault.
+const (
+	SMTPSink  = "smtp-sink"
+	CountSink = "countsink"
+)
+
+// Cell is what is measured: a target at some work, in front of an upstream (where that matters).
+type Cell struct {
+	Row      Row    `json:"row"`
+	Upstream string `json:"upstream,omitempty"`
+	Target   string `json:"target"`
+}
+
+func (c Cell) String() string {
+	text := string(c.Row)
+	if c.Target != "" {
+		text += ", " + c.Target
+	}
+	if c.Upstream != "" {
+		text += " (upstream " + c.Upstream + ")"
+	}
+	return text
+}
+
+// Sample is what one run of one cell gave.
+type Sample struct {
+	Cell
+	Round  int                `json:"round"`
+	Values map[Metric]float64 `json:"values"`
+	Others float64            `json:"others"` // share of the machine that went to programs that have no part in it
+}
+
+// File is one run of the whole benchmark.
+type File struct {
+	Date     time.Time         `json:"date"`
+	Commit   string            `json:"commit"`
+	Machine  map[string]string `json:"machine"`
+	Versions map[string]string `json:"versions"`
+	Settings map[string]string `json:"settings"`
+	Samples  []Sample          `json:"samples"`
+}
+
+// Add appends samples.
+func (f *File) Add(s ...Sample) { f.Samples = append(f.Samples, s...) }
+
+// rows are those that were measured, in their order, as cells without a target.
+func (f *File) rows() (rows []Cell) {
+	for _, s := range f.Samples {
+		if r := s.at(""); !slices.Contains(rows, r) {
+			rows = append(rows, r)
+		}
+	}
+	return rows
+}
+
+// at is the same row with another target.
+func (c Cell) at(target string) Cell {
+	c.Target = target
+	return c
+}
+
+// targets of a row, the yardsticks first.
+func (f *File) targets(r Cell) (targets []string) {
+	for _, s := range f.Samples {
+		if s.at("") == r && !slices.Contains(targets, s.Target) {
+			targets = append(targets, s.Target)
+		}
+	}
+	order := []string{Direct, HAProxy, Gate, Embedded}
+	slices.SortStableFunc(targets, func(a, b string) int {
+		return cmp.Compare(place(order, a), place(order, b))
+	})
+	return targets
+}
+
+func place(order []string, s string) int {
+	if i := slices.Index(order, s); i >= 0 {
+		return i
+	}
+	return len(order)
+}
+
+// values by round.
+func (f *File) values(c Cell, m Metric) map[int]float64 {
+	v := map[int]float64{}
+	for _, s := range f.Samples {
+		if x, ok := s.Values[m]; ok && s.Cell == c {
+			v[s.Round] = x
+		}
+	}
+	return v
+}

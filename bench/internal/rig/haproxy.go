@@ -1,0 +1,66 @@
+//go:build linux
+
+package rig
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+
+	"github.com/consentgate/consentgate/bench/internal/procs"
+)
+
+// haproxyConfig makes haproxy copy octets between %s (where it listens) and %s.
+const haproxyConfig = `global
+  maxconn 9000
+defaults
+  mode tcp
+  timeout connect 5s
+  timeout client 10m
+  timeout server 10m
+listen smtp
+  bind %s
+  server upstream %s
+`
+
+// HAProxy is the yardstick: a proxy that understands nothing of what it passes on.
+type HAProxy struct {
+	*procs.Process
+	Addr string
+}
+
+// StartHAProxy starts one in front of upstream.
+func StartHAProxy(dir, upstream string) (*HAProxy, error) {
+	binary, err := procs.Find("haproxy")
+	if err != nil {
+		return nil, err
+	}
+	addr, err := FreeAddr()
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	file := filepath.Join(dir, "haproxy.cfg")
+	if err := os.WriteFile(file, fmt.Appendf(nil, haproxyConfig, addr, upstream), 0o600); err != nil {
+		return nil, err
+	}
+	h := &HAProxy{Addr: addr}
+	if h.Process, err = procs.Start("haproxy", filepath.Join(dir, "log"), exec.Command(binary, "-db", "-f", file)); err != nil {
+		return nil, err
+	}
+	return h, h.Await(startTime, func() bool { return Answers(addr) })
+}
+
+// Answers reports whether somebody listens.
+func Answers(addr string) bool {
+	c, err := net.Dial("tcp", addr) //nolint:noctx // on loopback it answers at once or not at all
+	if err != nil {
+		return false
+	}
+	_ = c.Close() // was opened for this only
+	return true
+}

@@ -1,0 +1,138 @@
+//go:build linux
+
+package rig
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/consentgate/consentgate/bench/internal/procs"
+)
+
+const (
+	startTime   = 20 * time.Second
+	commandTime = 2 * time.Minute
+)
+
+// Redis is a redis-server with an append-only file and nothing else that disturbs: no snapshots, no rewriting.
+type Redis struct {
+	*procs.Process
+	Addr string
+	URL  string
+}
+
+// StartRedis starts one that keeps its data in dir.
+func StartRedis(dir string) (*Redis, error) {
+	binary, err := procs.Find("redis-server")
+	if err != nil {
+		return nil, err
+	}
+	addr, err := FreeAddr()
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	host, port, _ := net.SplitHostPort(addr) // FreeAddr's own
+	cmd := exec.Command(binary, "--bind", host, "--port", port, "--dir", dir, "--daemonize", "no", "--save", "",
+		"--appendonly", "yes", "--auto-aof-rewrite-percentage", "0", "--maxmemory-policy", "noeviction")
+	r := &Redis{Addr: addr, URL: "redis://" + addr + "/0"}
+	if r.Process, err = procs.Start("redis-server", filepath.Join(dir, "log"), cmd); err != nil {
+		return nil, err
+	}
+	return r, r.Await(startTime, func() bool {
+		_, err := r.UsedMemory(context.Background())
+		return err == nil
+	})
+}
+
+// FreeAddr is an address on loopback at which nobody listens.
+func FreeAddr() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // nothing to wait for
+	if err != nil {
+		return "", err
+	}
+	return l.Addr().String(), l.Close()
+}
+
+// UsedMemory is what the data takes, in bytes: the whole without the buffers of clients and of the append-only file.
+func (r *Redis) UsedMemory(ctx context.Context) (float64, error) {
+	text, err := r.info(ctx, "memory")
+	if err != nil {
+		return 0, err
+	}
+	return field(text, "used_memory") - field(text, "mem_clients_normal") - field(text, "mem_aof_buffer"), nil
+}
+
+// field is a number of INFO's answer; one that is not there is 0.
+func field(text, name string) float64 {
+	_, after, _ := strings.Cut(text, "\n"+name+":")
+	value, _, _ := strings.Cut(after, "\r")
+	n, _ := strconv.ParseFloat(value, 64)
+	return n
+}
+
+func (r *Redis) info(ctx context.Context, section string) (string, error) {
+	c, err := r.dial(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer c.Close()
+	if _, err := fmt.Fprintf(c, "INFO %s\r\n", section); err != nil {
+		return "", err
+	}
+	in := bufio.NewReader(c)
+	var size int
+	if _, err := fmt.Fscanf(in, "$%d\r\n", &size); err != nil {
+		return "", fmt.Errorf("redis, INFO: %w", err)
+	}
+	text := make([]byte, size)
+	for n := 0; n < size && err == nil; {
+		var k int
+		k, err = in.Read(text[n:])
+		n += k
+	}
+	return "\n" + string(text), err
+}
+
+// Delete deletes keys in one trip.
+func (r *Redis) Delete(ctx context.Context, keys []string) error {
+	c, err := r.dial(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	sent := make(chan error, 1)
+	go func() {
+		_, err := fmt.Fprintf(c, "DEL %s\r\n", strings.Join(keys, "\r\nDEL "))
+		sent <- err
+	}()
+	in := bufio.NewReader(c)
+	for range keys {
+		line, err := in.ReadString('\n')
+		if err != nil || line != ":1\r\n" {
+			return fmt.Errorf("redis, DEL: got %q, error %w", line, err)
+		}
+	}
+	return <-sent
+}
+
+func (r *Redis) dial(ctx context.Context) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, commandTime)
+	defer cancel()
+	var d net.Dialer
+	c, err := d.DialContext(ctx, "tcp", r.Addr)
+	if err != nil {
+		return nil, err
+	}
+	return c, c.SetDeadline(time.Now().Add(commandTime))
+}

@@ -1,0 +1,85 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/consentgate/consentgate/bench/internal/results"
+)
+
+// measure sets everything up, measures every row in every round, and gives everything back.
+func measure(ctx context.Context, o options, log io.Writer) (f *results.File, err error) {
+	dir := o.Dir
+	if dir == "" {
+		if dir, err = os.MkdirTemp("", "consentgate-bench-"); err != nil {
+			return nil, err
+		}
+		defer os.RemoveAll(dir)
+	}
+	b := newBenchmark(o, dir, log)
+	defer func() { err = errors.Join(err, b.stop()) }()
+	b.describe(ctx)
+	if err := b.setUp(ctx); err != nil {
+		return nil, err
+	}
+	for round := 1; round <= o.Rounds; round++ {
+		b.say("round %d of %d", round, o.Rounds)
+		if err := b.round(ctx, round); err != nil {
+			return nil, err
+		}
+	}
+	return b.file, b.measureImport(ctx)
+}
+
+// benchmark is one run of it.
+type benchmark struct {
+	o    options
+	dir  string
+	log  io.Writer
+	file *results.File
+
+	setup
+	counts map[results.Cell]int // messages of a run
+	bodies []string             // that clients send
+}
+
+func newBenchmark(o options, dir string, log io.Writer) *benchmark {
+	file := &results.File{Date: time.Now().UTC()}
+	return &benchmark{o: o, dir: dir, log: log, file: file, counts: map[results.Cell]int{}}
+}
+
+// round measures every row once, so that whatever changes about the machine changes for all of them: before the
+// upstream that sees every fault, then before the one that others know.
+func (b *benchmark) round(ctx context.Context, round int) error {
+	for _, upstream := range []string{results.CountSink, results.SMTPSink} {
+		if err := b.use(ctx, upstream); err != nil {
+			return err
+		}
+		steps := []func(context.Context, int) error{b.warmUp, b.throughput, b.latency}
+		if upstream == results.CountSink {
+			steps = append(steps, b.idle, b.eightHuge)
+		}
+		for _, step := range steps {
+			if err := step(ctx, round); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (b *benchmark) say(format string, args ...any) {
+	fmt.Fprintf(b.log, "bench: %s\n", fmt.Sprintf(format, args...))
+}
+
+func (b *benchmark) path(elements ...string) string {
+	return filepath.Join(slices.Insert(elements, 0, b.dir)...)
+}

@@ -1,0 +1,68 @@
+//go:build linux
+
+package main
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"time"
+)
+
+// options are how much is measured. They do not change what.
+type options struct {
+	Rounds   int
+	Records  int           // recipients in Redis
+	Embedded int           // recipients in the embedded store
+	Time     time.Duration // of one run, about
+	Messages int           // timed one by one, of each way, round and target
+	Idle     []int         // sessions that wait, in rising order
+	Imported int           // lines
+	Quiet    time.Duration // to wait for the machine to be quiet, before each run; 0: it is not looked at
+	Out      string        // folder of the results
+	Dir      string        // where servers keep their data; "": a temporary folder
+}
+
+// full is what `make bench` runs.
+func full() options {
+	return options{
+		Rounds: 5, Records: 1_000_000, Embedded: 50_000, Time: 1500 * time.Millisecond, Messages: 1000,
+		Idle: []int{1000, 5000}, Imported: 1_000_000, Quiet: 20 * time.Second, Out: "bench/results",
+	}
+}
+
+// short proves in about a minute that everything works. Its figures are no good.
+func short() options {
+	o := full()
+	o.Rounds, o.Records, o.Embedded, o.Time = 2, 50_000, 10_000, 300*time.Millisecond
+	o.Messages, o.Imported, o.Quiet = 100, 20_000, 0
+	return o
+}
+
+func parseFlags(args []string, log io.Writer) (options, error) {
+	o := full()
+	f := flag.NewFlagSet("bench", flag.ContinueOnError)
+	f.SetOutput(log)
+	f.Usage = func() {
+		fmt.Fprint(log, usage, "\nflags:\n")
+		f.PrintDefaults()
+	}
+	f.BoolFunc("short", "small numbers, in about a minute: shows that the benchmark works, not how fast the gate is", func(string) error {
+		o = short()
+		return nil
+	})
+	f.IntVar(&o.Rounds, "rounds", o.Rounds, "`times` that every row is measured")
+	f.IntVar(&o.Records, "records", o.Records, "`recipients` in Redis")
+	f.IntVar(&o.Embedded, "embedded", o.Embedded, "`recipients` in the embedded store")
+	f.DurationVar(&o.Time, "time", o.Time, "of one run, about")
+	f.DurationVar(&o.Quiet, "quiet", o.Quiet, "`time` to wait before each run until the machine is quiet")
+	f.StringVar(&o.Out, "out", o.Out, "`folder` of the results")
+	f.StringVar(&o.Dir, "dir", o.Dir, "`folder` in which servers keep their data (default a temporary one)")
+	if err := f.Parse(args); err != nil {
+		return o, err
+	}
+	if f.NArg() > 0 {
+		return o, fmt.Errorf("%q is no command; bench -h lists them", f.Arg(0))
+	}
+	return o, nil
+}

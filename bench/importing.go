@@ -54,7 +54,7 @@ func writePeople(file string, n int) error {
 
 func (b *benchmark) importOnce(ctx context.Context, file string) (s results.Sample, err error) {
 	dir := b.path("import")
-	r, err := rig.StartRedis(dir)
+	r, err := rig.StartRedis(ctx, dir)
 	if err != nil {
 		return s, err
 	}

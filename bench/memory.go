@@ -18,13 +18,13 @@ const settle = time.Second
 
 // idle reads the memory of a fresh gate with many sessions that wait after EHLO, and again once each has sent a message.
 func (b *benchmark) idle(ctx context.Context, round int) error {
-	if err := b.gate.Restart(); err != nil {
+	if err := b.gate.Restart(ctx); err != nil {
 		return err
 	}
 	time.Sleep(settle)
 	fresh := procs.MemoryOf(b.gate.PID).RSS
 	for _, n := range b.o.Idle {
-		v, err := b.sessions(ctx, n, fresh)
+		v, err := b.sessions(n, fresh)
 		if err != nil {
 			return fmt.Errorf("%s: %w", results.IdleRow(n), err)
 		}
@@ -33,7 +33,7 @@ func (b *benchmark) idle(ctx context.Context, round int) error {
 	return nil
 }
 
-func (b *benchmark) sessions(_ context.Context, n int, fresh int64) (values, error) {
+func (b *benchmark) sessions(n int, fresh int64) (values, error) {
 	if err := b.upstream.Reset(); err != nil {
 		return nil, err
 	}
@@ -60,7 +60,7 @@ func (b *benchmark) sessions(_ context.Context, n int, fresh int64) (values, err
 
 // eightHuge reads the peak of a fresh gate through which eight large messages go at once.
 func (b *benchmark) eightHuge(ctx context.Context, round int) error {
-	if err := b.gate.Restart(); err != nil {
+	if err := b.gate.Restart(ctx); err != nil {
 		return err
 	}
 	const n = 8

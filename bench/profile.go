@@ -60,7 +60,7 @@ func profiled(ctx context.Context, o options, log io.Writer) (err error) {
 
 // startProfiled is startGate with this program in consentgate's place.
 func (b *benchmark) startProfiled(ctx context.Context) (err error) {
-	if b.redis, err = rig.StartRedis(b.path("redis")); err != nil {
+	if b.redis, err = rig.StartRedis(ctx, b.path("redis")); err != nil {
 		return err
 	}
 	self, err := os.Executable()
@@ -78,7 +78,7 @@ func (b *benchmark) startProfiled(ctx context.Context) (err error) {
 	if err := b.gate.Fill(ctx, b.o.Records, nil); err != nil {
 		return err
 	}
-	return b.gate.Start()
+	return b.gate.Start(ctx)
 }
 
 // load sends messages for as long as it should, all checked.

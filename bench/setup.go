@@ -69,7 +69,7 @@ func (b *benchmark) build(ctx context.Context) error {
 }
 
 func (b *benchmark) startUpstream(ctx context.Context) (err error) {
-	if b.upstreamAddr, err = rig.FreeAddr(); err != nil {
+	if b.upstreamAddr, err = rig.FreeAddr(ctx); err != nil {
 		return err
 	}
 	if err := b.use(ctx, results.CountSink); err != nil {
@@ -78,14 +78,14 @@ func (b *benchmark) startUpstream(ctx context.Context) (err error) {
 	return b.learnBodies(ctx)
 }
 
-func (b *benchmark) startHAProxy(context.Context) (err error) {
-	b.haproxy, err = rig.StartHAProxy(b.path("haproxy"), b.upstreamAddr)
+func (b *benchmark) startHAProxy(ctx context.Context) (err error) {
+	b.haproxy, err = rig.StartHAProxy(ctx, b.path("haproxy"), b.upstreamAddr)
 	return err
 }
 
 // measureMemory fills a Redis of its own and keeps only the records.
 func (b *benchmark) measureMemory(ctx context.Context) (err error) {
-	r, err := rig.StartRedis(b.path("memory"))
+	r, err := rig.StartRedis(ctx, b.path("memory"))
 	if err != nil {
 		return err
 	}
@@ -103,7 +103,7 @@ func (b *benchmark) measureMemory(ctx context.Context) (err error) {
 }
 
 func (b *benchmark) startGate(ctx context.Context) (err error) {
-	if b.redis, err = rig.StartRedis(b.path("redis")); err != nil {
+	if b.redis, err = rig.StartRedis(ctx, b.path("redis")); err != nil {
 		return err
 	}
 	if b.gate, err = rig.NewGate(ctx, b.path("gate"), b.redis.URL, b.upstreamAddr, b.binary, b.binary, "serve"); err != nil {
@@ -116,7 +116,7 @@ func (b *benchmark) startGate(ctx context.Context) (err error) {
 		return err
 	}
 	b.filled(results.Gate, b.o.Records, time.Since(start), values{results.History: bytes})
-	return b.gate.Start()
+	return b.gate.Start(ctx)
 }
 
 func (b *benchmark) startEmbedded(ctx context.Context) (err error) {
@@ -130,7 +130,7 @@ func (b *benchmark) startEmbedded(ctx context.Context) (err error) {
 		return err
 	}
 	b.filled(results.Embedded, b.o.Embedded, time.Since(start), values{})
-	return b.embedded.Start()
+	return b.embedded.Start(ctx)
 }
 
 type values = map[results.Metric]float64

@@ -6,9 +6,9 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 
 	"github.com/consentgate/consentgate/bench/internal/countsink"
+	"github.com/consentgate/consentgate/bench/internal/procs"
 	"github.com/consentgate/consentgate/bench/internal/results"
 	"github.com/consentgate/consentgate/bench/internal/rig"
 )
@@ -48,7 +48,7 @@ func (k known) Check(want rig.Expected) error {
 
 // use makes name the upstream. Both stand at one address, so that nobody else need know; whoever kept connections to
 // the former one finds them closed.
-func (b *benchmark) use(_ context.Context, name string) error {
+func (b *benchmark) use(ctx context.Context, name string) error {
 	if b.upstream != nil {
 		old := b.upstream
 		b.upstream = nil
@@ -62,25 +62,25 @@ func (b *benchmark) use(_ context.Context, name string) error {
 		start = b.startKnown
 	}
 	var err error
-	b.upstream, err = start()
+	b.upstream, err = start(ctx)
 	return err
 }
 
 // startCounting starts this program once more, so that the upstream has a process, and a Go runtime, of its own.
-func (b *benchmark) startCounting() (upstream, error) {
+func (b *benchmark) startCounting(ctx context.Context) (upstream, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	c, err := countsink.Start(exec.Command(self, "countsink", b.upstreamAddr), b.path("countsink.log"))
+	c, err := countsink.Start(procs.Command(ctx, self, "countsink", b.upstreamAddr), b.path("countsink.log"))
 	if err != nil {
 		return nil, err
 	}
 	return counting{c}, nil
 }
 
-func (b *benchmark) startKnown() (upstream, error) {
-	s, err := rig.StartSMTPSink(b.dir, b.upstreamAddr)
+func (b *benchmark) startKnown(ctx context.Context) (upstream, error) {
+	s, err := rig.StartSMTPSink(ctx, b.dir, b.upstreamAddr)
 	if err != nil {
 		return nil, err
 	}

@@ -55,19 +55,18 @@ func (s *session) feed(p []byte) {
 
 // command takes one command line off p.
 func (s *session) command(p []byte) (rest []byte) {
-	i := bytes.IndexByte(p, '\n')
-	if i < 0 {
+	line, rest, whole := bytes.Cut(p, []byte("\n"))
+	if !whole {
 		s.line = append(s.line, p...)
 		s.closing = len(s.line) > maxLine
 		return nil
 	}
-	line := p[:i]
 	if len(s.line) > 0 {
 		line = append(s.line, line...)
 		s.line = s.line[:0]
 	}
 	s.answer(bytes.TrimRight(line, "\r"))
-	return p[i+1:]
+	return rest
 }
 
 func (s *session) answer(line []byte) {

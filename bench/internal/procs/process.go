@@ -3,6 +3,7 @@
 package procs
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -25,6 +26,11 @@ type Process struct {
 	log   string
 	ended chan struct{} // closed once err is set
 	err   error
+}
+
+// Command is for Start: it goes on when ctx ends, since Stop ends it.
+func Command(ctx context.Context, path string, args ...string) *exec.Cmd {
+	return exec.CommandContext(context.WithoutCancel(ctx), path, args...)
 }
 
 // Start starts cmd with stderr, and stdout where nothing else was set, going to the file log.
@@ -117,7 +123,7 @@ func (p *Process) Wait() error {
 // verdict forgives those that know no other end than the signal.
 func (p *Process) verdict() error {
 	if exit, ok := errors.AsType[*exec.ExitError](p.err); ok {
-		if s, ok := exit.Sys().(syscall.WaitStatus); ok && s.Signaled() && s.Signal() == syscall.SIGTERM {
+		if s, ok := exit.Sys().(syscall.WaitStatus); ok && s.Signal() == syscall.SIGTERM {
 			return nil
 		}
 	}

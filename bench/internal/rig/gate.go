@@ -93,9 +93,9 @@ func NewGate(ctx context.Context, dir, storeURL, upstream, binary string, comman
 }
 
 // Start starts it and waits for its word ready.
-func (g *Gate) Start() error {
+func (g *Gate) Start(ctx context.Context) error {
 	args := append(append([]string(nil), g.command[1:]...), "--config", g.Config)
-	p, err := procs.Start("consentgate", filepath.Join(g.Dir, "log"), exec.Command(g.command[0], args...))
+	p, err := procs.Start("consentgate", filepath.Join(g.Dir, "log"), procs.Command(ctx, g.command[0], args...))
 	if err != nil {
 		return err
 	}
@@ -112,9 +112,9 @@ func (g *Gate) Start() error {
 }
 
 // Restart gives a fresh process.
-func (g *Gate) Restart() error {
+func (g *Gate) Restart(ctx context.Context) error {
 	if err := g.Stop(); err != nil {
 		return err
 	}
-	return g.Start()
+	return g.Start(ctx)
 }

@@ -3,10 +3,10 @@
 package rig
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 
 	"github.com/consentgate/consentgate/bench/internal/procs"
@@ -32,12 +32,12 @@ type HAProxy struct {
 }
 
 // StartHAProxy starts one in front of upstream.
-func StartHAProxy(dir, upstream string) (*HAProxy, error) {
+func StartHAProxy(ctx context.Context, dir, upstream string) (*HAProxy, error) {
 	binary, err := procs.Find("haproxy")
 	if err != nil {
 		return nil, err
 	}
-	addr, err := FreeAddr()
+	addr, err := FreeAddr(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -49,15 +49,17 @@ func StartHAProxy(dir, upstream string) (*HAProxy, error) {
 		return nil, err
 	}
 	h := &HAProxy{Addr: addr}
-	if h.Process, err = procs.Start("haproxy", filepath.Join(dir, "log"), exec.Command(binary, "-db", "-f", file)); err != nil {
+	cmd := procs.Command(ctx, binary, "-db", "-f", file)
+	if h.Process, err = procs.Start("haproxy", filepath.Join(dir, "log"), cmd); err != nil {
 		return nil, err
 	}
-	return h, h.Await(startTime, func() bool { return Answers(addr) })
+	return h, h.Await(startTime, func() bool { return answers(ctx, addr) })
 }
 
-// Answers reports whether somebody listens.
-func Answers(addr string) bool {
-	c, err := net.Dial("tcp", addr) //nolint:noctx // on loopback it answers at once or not at all
+// answers reports whether somebody listens.
+func answers(ctx context.Context, addr string) bool {
+	var d net.Dialer
+	c, err := d.DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return false
 	}

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -30,12 +29,12 @@ type Redis struct {
 }
 
 // StartRedis starts one that keeps its data in dir.
-func StartRedis(dir string) (*Redis, error) {
+func StartRedis(ctx context.Context, dir string) (*Redis, error) {
 	binary, err := procs.Find("redis-server")
 	if err != nil {
 		return nil, err
 	}
-	addr, err := FreeAddr()
+	addr, err := FreeAddr(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -43,21 +42,22 @@ func StartRedis(dir string) (*Redis, error) {
 		return nil, err
 	}
 	host, port, _ := net.SplitHostPort(addr) // FreeAddr's own
-	cmd := exec.Command(binary, "--bind", host, "--port", port, "--dir", dir, "--daemonize", "no", "--save", "",
+	cmd := procs.Command(ctx, binary, "--bind", host, "--port", port, "--dir", dir, "--daemonize", "no", "--save", "",
 		"--appendonly", "yes", "--auto-aof-rewrite-percentage", "0", "--maxmemory-policy", "noeviction")
 	r := &Redis{Addr: addr, URL: "redis://" + addr + "/0"}
 	if r.Process, err = procs.Start("redis-server", filepath.Join(dir, "log"), cmd); err != nil {
 		return nil, err
 	}
 	return r, r.Await(startTime, func() bool {
-		_, err := r.UsedMemory(context.Background())
+		_, err := r.UsedMemory(ctx)
 		return err == nil
 	})
 }
 
 // FreeAddr is an address on loopback at which nobody listens.
-func FreeAddr() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // nothing to wait for
+func FreeAddr(ctx context.Context) (string, error) {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", err
 	}

@@ -3,8 +3,8 @@
 package rig
 
 import (
+	"context"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -21,18 +21,18 @@ type SMTPSink struct {
 }
 
 // StartSMTPSink starts one at addr, with its log in dir.
-func StartSMTPSink(dir, addr string) (*SMTPSink, error) {
+func StartSMTPSink(ctx context.Context, dir, addr string) (*SMTPSink, error) {
 	binary, err := procs.Find("smtp-sink")
 	if err != nil {
 		return nil, err
 	}
 	// -c shows running counters; as root it insists on becoming somebody else.
-	cmd := exec.Command(binary, append(asNobody(), "-c", "-m", "15000", addr, "4096")...)
+	cmd := procs.Command(ctx, binary, append(asNobody(), "-c", "-m", "15000", addr, "4096")...)
 	s := &SMTPSink{}
 	if s.Process, err = procs.Start("smtp-sink", filepath.Join(dir, "smtp-sink.log"), cmd); err != nil {
 		return nil, err
 	}
-	return s, s.Await(startTime, func() bool { return Answers(addr) })
+	return s, s.Await(startTime, func() bool { return answers(ctx, addr) })
 }
 
 func asNobody() []string {

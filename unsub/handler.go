@@ -151,7 +151,7 @@ func (h *handler) view(ctx context.Context, a asked) view {
 		return v
 	}
 	v.Address = h.masked(p.Sealed)
-	if p.Record.For(a.flow.Purpose).State == gate.StateWithdrawn {
+	if withdrawn(p.Record, a.flow.Purpose) {
 		v.Text = textDone
 	}
 	return v

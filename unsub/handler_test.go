@@ -214,6 +214,15 @@ func TestPageOfSomebodyWithdrawnAsksNoMore(t *testing.T) {
 	}
 }
 
+func TestPageStillAsksSomebodyWhoWithdrewFromEverythingButNotByName(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	apply(t, s.store, s.ann, gate.Event{ID: "all", Type: gate.Withdrawn, Purpose: gate.AllPurposes, Time: day()})
+	if page := s.do("GET", s.path("weekly"), "", "").Body.String(); !strings.Contains(page, "<form") {
+		t.Errorf("mail of kind service still comes, and the page does not ask:\n%s", page)
+	}
+}
+
 func TestPageSpeaksTheLanguageOfTheBrowser(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)

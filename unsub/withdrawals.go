@@ -146,7 +146,14 @@ func (w *Withdrawals) stands(ctx context.Context, x Withdrawal) (Result, bool) {
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
 	l := w.o.Records.Records(ctx, []gate.ID{x.ID})[0]
-	return Applied, l.Err == nil && l.Record.For(x.Purpose).State == gate.StateWithdrawn
+	return Applied, l.Err == nil && withdrawn(l.Record, x.Purpose)
+}
+
+// withdrawn reports whether the person withdrew from the purpose in so many words. A withdrawal from everything is
+// about marketing: mail of kind service passes it, and who unsubscribes from that says something new.
+func withdrawn(r gate.Record, purpose string) bool {
+	c := r.For(purpose)
+	return c.State == gate.StateWithdrawn && (!c.ByAll || purpose == gate.AllPurposes)
 }
 
 func (w *Withdrawals) entry(x Withdrawal) entry {

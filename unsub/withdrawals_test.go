@@ -168,6 +168,23 @@ func TestWithdrawingAfterANewConsentCountsAgain(t *testing.T) {
 	}
 }
 
+func TestWithdrawingByNameCountsBehindAWithdrawalFromEverything(t *testing.T) {
+	t.Parallel()
+	id, s := gate.ID{1}, gatetest.NewStore()
+	apply(t, s, id, gate.Event{ID: "all", Type: gate.Withdrawn, Purpose: gate.AllPurposes, Time: day().Add(-time.Hour)})
+	w := newWorld(t, s, t.TempDir())
+	w.withdraw(t, id, unsub.Applied)
+	w.withdraw(t, id, unsub.Applied)
+	p := person(t, s, id)
+	if len(p.Events) != 2 {
+		t.Errorf("%d events, want 2", len(p.Events))
+	}
+	// Mail of kind service passes a refusal that is ByAll.
+	if c := p.Record.For("newsletter"); c.State != gate.StateWithdrawn || c.ByAll {
+		t.Errorf("consent %+v, want withdrawn by name", c)
+	}
+}
+
 func drain(t *testing.T, j *journal.Journal) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)

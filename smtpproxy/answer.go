@@ -54,7 +54,7 @@ func (d *delivery) answer(ctx context.Context) (*smtp.SMTPError, error) {
 			return d.partly(ctx, t), nil
 		}
 	}
-	d.leave(true)
+	d.leave(ctx, true)
 	last := d.results[t.accepted[len(t.accepted)-1]].reply
 	if last.Code == 0 { // all of them were accepted by an earlier try
 		return say(250, 2, 0, 0, "OK"), nil
@@ -177,11 +177,11 @@ func (d *delivery) enter(ctx context.Context) error {
 }
 
 // leave gives the lease back, and where the message is done ends its entry. What cannot be removed ends by itself.
-func (d *delivery) leave(done bool) {
+func (d *delivery) leave(ctx context.Context, done bool) {
 	if !d.leased {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), d.ses.set.Limits.Lookup)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.ses.set.Limits.Lookup)
 	defer cancel()
 	end := d.ses.srv.opt.Ledger.Leave
 	if done && d.noted {

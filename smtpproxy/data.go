@@ -50,7 +50,7 @@ func (s *session) data(ctx context.Context, arg string) error {
 	}
 	defer s.reset()
 	d := s.newDelivery()
-	defer d.close()
+	defer d.close(ctx)
 	reply, err := d.run(ctx)
 	d.keepClaims()
 	if d.content == nil || errors.Is(err, errGone) {
@@ -228,8 +228,8 @@ func (d *delivery) abort() {
 	d.ahead = false
 }
 
-func (d *delivery) close() {
-	d.leave(false)
+func (d *delivery) close(ctx context.Context) {
+	d.leave(ctx, false)
 	if d.lease != nil {
 		d.lease.Release()
 	}

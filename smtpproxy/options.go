@@ -52,6 +52,7 @@ type Limits struct {
 	Refused    int // recipients of one session before it is closed with 421
 	AuthFails  int // of one session
 	Hops       int // Received fields before a message counts as looping
+	OwnHops    int // passes through this gate before it does
 
 	Sessions           int           // at once, all listeners together
 	NetworkSessions    int           // at once, from one IPv4 address or one IPv6 /64
@@ -75,7 +76,7 @@ type Limits struct {
 func DefaultLimits() Limits {
 	return Limits{
 		Wire:       wire.Limits{Line: 4096, AuthLine: 12288, Header: 256 << 10, Fields: 1000, Message: 50 << 20},
-		Recipients: 1000, Refused: 1000, RefusedDelay: time.Second, AuthFails: 3, Hops: 50, NullSender: 100,
+		Recipients: 1000, Refused: 1000, RefusedDelay: time.Second, AuthFails: 3, Hops: 50, OwnHops: 3, NullSender: 100,
 		Sessions: 20000, NetworkSessions: 10000, CredentialSessions: 1000,
 		Lookup: 250 * time.Millisecond, Fresh: 250 * time.Millisecond,
 		Envelope: 30 * time.Second, Deliver: 60 * time.Second,
@@ -124,10 +125,11 @@ type Settings struct {
 	Links    Links                                   // nil where no stream asks for lines
 }
 
-// Options is everything a Server needs. All fields but Pending, SpoolDir and After must be set.
+// Options is everything a Server needs. All fields but Instance, Pending, SpoolDir and After must be set.
 type Options struct {
 	Settings
 	Hostname string // our name in greeting and Received
+	Instance string // tells gates of the same Hostname apart
 	SpoolDir string // for split messages over Limits.SpoolMem; empty: the system's
 
 	Records gate.Reader

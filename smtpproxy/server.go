@@ -24,6 +24,7 @@ type Server struct {
 	buffers    wire.Buffers // for messages being read, shared by all sessions
 	sockets    []net.Listener
 	log        *slog.Logger
+	trace      trace
 
 	networks    headcount[netip.Prefix] // sessions of each network
 	credentials headcount[string]       // sessions of each user name
@@ -42,7 +43,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		o.After = time.After
 	}
 	s := &Server{
-		opt: o, log: o.Log, sessions: make(map[*session]struct{}),
+		opt: o, log: o.Log, trace: traceOf(o.Hostname, o.Instance), sessions: make(map[*session]struct{}),
 		// Each listener may have one client that waits for a place.
 		freed: make(chan struct{}, len(o.Listeners)), stopping: make(chan struct{}),
 	}

@@ -21,7 +21,7 @@ func (a *App) openSMTP(ctx context.Context) error {
 		return err
 	}
 	a.smtp, err = smtpproxy.New(ctx, smtpproxy.Options{
-		Settings: set, Hostname: a.cfg.Hostname, SpoolDir: a.cfg.DataDir,
+		Settings: set, Hostname: a.cfg.Hostname, Instance: a.keys.Fingerprint(), SpoolDir: a.cfg.DataDir,
 		Records: a.store, Keys: a.keys, Ledger: a.store, Blocks: a.blocks, Count: a.counts.add,
 		Pending: a.withdrawals.Pending,
 		Now:     time.Now, NewID: func() string { return ulid.Make().String() }, Log: a.log,
@@ -99,7 +99,7 @@ func limits(cfg *config.Config) smtpproxy.Limits {
 	l, c, t := smtpproxy.DefaultLimits(), cfg.Limits, cfg.Timeouts
 	l.Wire.Message, l.Wire.Header, l.Wire.Fields = c.Message, int(c.Header), c.Fields
 	l.Recipients, l.Refused, l.RefusedDelay, l.AuthFails = c.Recipients, c.Refused, c.RefusedDelay, c.AuthFails
-	l.Hops, l.NullSender = c.Hops, c.NullSender
+	l.Hops, l.OwnHops, l.NullSender = c.Hops, c.OwnHops, c.NullSender
 	l.Sessions, l.NetworkSessions, l.CredentialSessions = c.Sessions, c.NetworkSessions, c.CredentialSessions
 	l.Idle, l.Progress, l.Write, l.Handshake, l.ProxyHeader = t.Idle, t.Data, t.Write, t.Handshake, t.ProxyHeader
 	l.Lookup, l.Envelope, l.Deliver = t.Lookup, t.Envelope, t.Deliver

@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 // tiny shows that every step works, in a few seconds.
 func tiny(t *testing.T) options {
 	return options{
-		Rounds: 1, Records: 3200, Embedded: 400, Time: time.Millisecond, Messages: 5, Idle: []int{5, 10}, Imported: 200,
+		Rounds: 1, Records: 3200, Embedded: 400, Time: time.Millisecond, Messages: 5, Huge: mib, Idle: []int{5, 10}, Imported: 200,
 		Out: t.TempDir(), Dir: t.TempDir(),
 	}
 }
@@ -78,7 +78,7 @@ func TestAGateThatLetsEverybodyThroughGetsNoFigure(t *testing.T) {
 	})
 	open := b.gateTarget(results.Gate, &rig.Gate{Addr: b.upstreamAddr})
 	open.where = func() (string, int) { return b.upstreamAddr, 0 }
-	w := workloads()[0]
+	w := b.o.workloads()[0]
 	w.job.Messages = w.trial
 	if _, err := b.once(t.Context(), w, open); err == nil || !strings.Contains(err.Error(), "withdrawn") {
 		t.Errorf("error %v, want one that says that somebody who has withdrawn is not refused", err)

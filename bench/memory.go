@@ -65,7 +65,7 @@ func (b *benchmark) eightHuge(ctx context.Context, round int) error {
 	}
 	const n = 8
 	w := workload{row: results.EightHuge, job: load.Job{
-		From: rig.FromPerRecipient, Sessions: n, Messages: n, Size: hugeMiB * mib, Recipients: 1, Kept: true,
+		From: rig.FromPerRecipient, Sessions: n, Messages: n, Size: b.o.Huge, Recipients: 1, Kept: true,
 	}}
 	s, err := b.once(ctx, w, b.targets[2])
 	s.Round = round

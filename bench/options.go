@@ -16,6 +16,7 @@ type options struct {
 	Embedded int           // recipients in the embedded store
 	Time     time.Duration // of one run, about
 	Messages int           // timed one by one, of each way, round and target
+	Huge     int           // octets of a large message
 	Idle     []int         // sessions that wait, in rising order
 	Imported int           // lines
 	Quiet    time.Duration // to wait for the machine to be quiet, before each run; 0: it is not looked at
@@ -27,7 +28,7 @@ type options struct {
 func full() options {
 	return options{
 		Rounds: 5, Records: 1_000_000, Embedded: 50_000, Time: 1500 * time.Millisecond, Messages: 1000,
-		Idle: []int{1000, 5000}, Imported: 1_000_000, Quiet: 20 * time.Second, Out: "bench/results",
+		Huge: 25 * mib, Idle: []int{1000, 5000}, Imported: 1_000_000, Quiet: 20 * time.Second, Out: "bench/results",
 	}
 }
 

@@ -55,7 +55,7 @@ func profiled(ctx context.Context, o options, log io.Writer) (err error) {
 		}
 	}
 	b.targets = []target{b.gateTarget(results.Gate, b.gate)}
-	return b.load(ctx, workloads()[0])
+	return b.load(ctx, b.o.workloads()[0])
 }
 
 // startProfiled is startGate with this program in consentgate's place.

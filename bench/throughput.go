@@ -18,9 +18,8 @@ import (
 )
 
 const (
-	kib     = 1 << 10
-	mib     = 1 << 20
-	hugeMiB = 25
+	kib = 1 << 10
+	mib = 1 << 20
 
 	// maxNew is how many connections a run may open: each leaves a port in TIME_WAIT.
 	maxNew = 8000
@@ -38,7 +37,7 @@ type workload struct {
 	targets []string
 }
 
-func workloads() []workload {
+func (o options) workloads() []workload {
 	yard := []string{results.Direct, results.HAProxy, results.Gate}
 	job := func(sessions, size, recipients int) load.Job {
 		return load.Job{From: rig.FromPerRecipient, Sessions: sessions, Size: size, Recipients: recipients, Kept: true}
@@ -52,14 +51,14 @@ func workloads() []workload {
 		{results.New, fresh, 160, yard},
 		{results.Shared, shared, 160, yard},
 		{results.Large, job(16, 100*kib, 1), 64, yard},
-		{results.Huge, job(1, hugeMiB*mib, 1), 2, yard},
+		{results.Huge, job(1, o.Huge, 1), 2, yard},
 	}
 }
 
 // learnBodies lets the upstream keep a body of each size as smtp-source makes them, to compare with, beside our own.
 func (b *benchmark) learnBodies(ctx context.Context) error {
 	b.bodies = []string{load.Body(load.Message(watchSize)), load.Body(load.Message(messageSize))}
-	for _, w := range workloads() {
+	for _, w := range b.o.workloads() {
 		body, err := b.learnBody(ctx, w.job)
 		if err != nil {
 			return err
@@ -90,7 +89,7 @@ func (b *benchmark) learnBody(ctx context.Context, j load.Job) (string, error) {
 
 // warmUp sends a few messages everywhere: connections are made, and the first time it shows how much a run can be.
 func (b *benchmark) warmUp(ctx context.Context, _ int) error {
-	for _, w := range workloads() {
+	for _, w := range b.o.workloads() {
 		for _, t := range b.of(w) {
 			w.job.Messages = w.trial
 			s, err := b.once(ctx, w, t)
@@ -130,7 +129,7 @@ func (b *benchmark) messages(w workload, t target, rate float64) int {
 
 // throughput measures every row once for each of its targets, whose order changes from round to round.
 func (b *benchmark) throughput(ctx context.Context, round int) error {
-	for _, w := range workloads() {
+	for _, w := range b.o.workloads() {
 		targets := b.of(w)
 		for i := range targets {
 			t := targets[(i+round)%len(targets)]

@@ -81,6 +81,6 @@ func (w Watch) trespass(c *Conn, i int) error {
 
 // How many numbers a Watch uses of each series; it does not run long enough to send more.
 const (
-	Watchers    = 4_000
+	Watchers    = 1_200
 	Trespassers = 200
 )

@@ -148,6 +148,7 @@ func (d *delivery) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	lease.Within(d.ses.set.Limits.Envelope)
 	d.lease = lease
 	return nil
 }

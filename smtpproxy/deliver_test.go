@@ -480,3 +480,11 @@ func TestAMessageThatIsBeingDeliveredIsNotSentASecondTimeBesides(t *testing.T) {
 		t.Errorf("double was served %d times, want once", n)
 	}
 }
+
+func TestAnEnvelopeHasOneBoundForAllItsReplies(t *testing.T) {
+	t.Parallel()
+	w := start(t, func(_ *world, o *smtpproxy.Options) { o.Limits.Envelope = 50 * time.Millisecond })
+	w.upstream.On(smtptest.Rcpt, smtptest.Slow(1)) // each in time, a thousandth of a second an octet
+	everybody := []string{"active", "double", "a1", "a2", "a3"}
+	w.play(message("receipt@shop.example.com", "451 4.4.1", everybody...))
+}

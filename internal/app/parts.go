@@ -71,7 +71,7 @@ func (a *App) openUpstream(ctx context.Context) error {
 }
 
 func (a *App) newPool(ctx context.Context, cfg *config.Config, targets []upstream.Target) *upstream.Pool {
-	pool := upstream.New(upstream.Options{Targets: targets, Hello: cfg.Hostname, Logger: a.log})
+	pool := upstream.New(upstream.Options{Targets: targets, Hello: cfg.Hostname, Reply: cfg.Timeouts.Envelope, Logger: a.log})
 	a.onClose("upstream pool", pool.Close)
 	ctx, cancel := context.WithTimeout(ctx, probeTime)
 	defer cancel()

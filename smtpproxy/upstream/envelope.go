@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // window is how many commands may wait for their replies. It keeps the replies to a large envelope from filling the
@@ -165,10 +166,18 @@ func (l *Lease) queueCommand(i int) {
 	}
 }
 
+// patience is how long the next reply may take.
+func (l *Lease) patience() time.Duration {
+	if l.until.IsZero() {
+		return l.pool.opt.Reply
+	}
+	return min(l.pool.opt.Reply, time.Until(l.until))
+}
+
 // readReply reads the reply to the oldest unanswered command. A reply that cannot answer it means that replies and
 // commands have lost each other.
 func (l *Lease) readReply(a *Answer) error {
-	r, err := l.c.reply(l.pool.opt.Reply)
+	r, err := l.c.reply(l.patience())
 	if err == nil {
 		err = l.c.err // of a 421
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 )
 
 const endOfData = ".\r\n"
@@ -22,6 +23,9 @@ type Lease struct {
 	ctx  context.Context //nolint:containedctx // of Get: a lease is one call in several steps
 	need Need
 	c    *conn // nil once the lease is over
+
+	within time.Duration // see Within
+	until  time.Time     // of the Await that runs; zero: no bound but Options.Reply for each reply
 
 	env     Envelope
 	bad     error // what is wrong with env
@@ -49,6 +53,10 @@ func (l *Lease) Caps() Caps {
 
 // RcptMax is how many recipients one transaction may have; 0: no bound declared.
 func (l *Lease) RcptMax() int { return l.Caps().RcptMax }
+
+// Within bounds what each Await takes for all replies together, beside Options.Reply for each: a thousand recipients,
+// answered one by one just in time, would keep a client for hours.
+func (l *Lease) Within(d time.Duration) { l.within = d }
 
 // Envelope queues MAIL, RCPT… and DATA. To an upstream without PIPELINING they go one by one, in Await.
 func (l *Lease) Envelope(e Envelope) {
@@ -85,6 +93,9 @@ func (l *Lease) Await() (Answer, error) {
 		return Answer{}, l.unavailable(err)
 	}
 	l.open = false
+	if l.within > 0 {
+		l.until = time.Now().Add(l.within)
+	}
 	a, err := l.ask()
 	if err != nil && l.stale(err) {
 		l.pool.opt.Logger.Debug("upstream connection grew stale", "upstream", l.c.peer.Address, "err", err)

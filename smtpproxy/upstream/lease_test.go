@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -403,5 +405,18 @@ func TestAbortResetsTheConnectionSoThatNoPortIsLeftWaiting(t *testing.T) {
 	lease.Abort()
 	if err := <-end; !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("the upstream saw %v, want a reset", err)
+	}
+}
+
+// TestAnEnvelopeAnsweredInDripsIsGivenUpAsAWhole: each reply comes within milliseconds, all of them take a second.
+func TestAnEnvelopeAnsweredInDripsIsGivenUpAsAWhole(t *testing.T) {
+	t.Parallel()
+	u := smtptest.Start(t)
+	u.On(smtptest.Rcpt, smtptest.Slow(1))
+	l := get(t, newPool(t, nil, u))
+	l.Within(50 * time.Millisecond)
+	l.Envelope(envelope(slices.Repeat([]string{"ann"}, 100)...))
+	if _, err := l.Await(); !errors.Is(err, upstream.ErrUnavailable) {
+		t.Errorf("error %v, want ErrUnavailable", err)
 	}
 }

@@ -69,6 +69,13 @@ func (s *Server) Addrs() []net.Addr {
 	return out
 }
 
+// Sessions is how many there are at the moment.
+func (s *Server) Sessions() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.sessions)
+}
+
 // Serve accepts sessions until ctx ends, then drains: listeners close, idle sessions hear 421, transactions under way
 // finish within drain, and what is left is closed.
 func (s *Server) Serve(ctx context.Context, drain time.Duration) error {

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"slices"
 	"sync"
 	"time"
@@ -55,6 +56,7 @@ type App struct {
 	smtp        *smtpproxy.Server
 	web         *http.Server
 	webSocket   net.Listener // nil where no public URL is set
+	notify      notifier
 
 	closers []closer // last in, first out
 }
@@ -76,7 +78,7 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, r Reloads) e
 
 // New opens the store and the journals and binds every listener; nothing is served yet.
 func New(ctx context.Context, cfg *config.Config, log *slog.Logger) (*App, error) {
-	a := &App{cfg: cfg, log: log}
+	a := &App{cfg: cfg, log: log, notify: newNotifier(os.Getenv, os.Getpid(), log)}
 	for _, w := range cfg.Warnings {
 		log.Warn("config", "note", w)
 	}
@@ -135,6 +137,10 @@ func (a *App) Run(ctx context.Context, r Reloads) error {
 	part("streams", func(ctx context.Context) error { a.streams.Remember(ctx, a.log); return nil })
 	part("upstream probe", a.probe)
 	part("public listener", a.serveWeb)
+	part("service manager", func(ctx context.Context) error {
+		a.notify.run(ctx, front, func() { a.smtp.Sessions() })
+		return nil
+	})
 	part("reloads", func(ctx context.Context) error { a.reloading(ctx, r); return nil })
 	a.announce()
 	cfg, _ := a.inForce()
@@ -154,6 +160,7 @@ func (a *App) announce() {
 		a.log.Info("listening", "listener", "unsubscribe", "address", a.webSocket.Addr().String())
 	}
 	a.log.Info("ready", "mode", string(cfg.Mode))
+	a.notify.tell(notifyReady)
 }
 
 func (a *App) probe(ctx context.Context) error {

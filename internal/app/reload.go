@@ -26,16 +26,22 @@ func (a *App) reloading(ctx context.Context, r Reloads) {
 			return
 		case <-r.Wanted:
 		}
-		cfg, err := r.Load()
-		if err == nil {
-			err = a.Reload(ctx, cfg)
-		}
-		if err != nil {
-			a.log.Error("reload refused, the settings in force stay", "err", err)
-			continue
-		}
-		a.log.Info("reloaded", "streams", len(cfg.Streams()), "credentials", len(cfg.Credentials))
+		a.notify.tell(notifyReloading)
+		a.reload(ctx, r)
+		a.notify.tell(notifyReady)
 	}
+}
+
+func (a *App) reload(ctx context.Context, r Reloads) {
+	cfg, err := r.Load()
+	if err == nil {
+		err = a.Reload(ctx, cfg)
+	}
+	if err != nil {
+		a.log.Error("reload refused, the settings in force stay", "err", err)
+		return
+	}
+	a.log.Info("reloaded", "streams", len(cfg.Streams()), "credentials", len(cfg.Credentials))
 }
 
 // Reload puts new settings in force whole, or not at all: streams, credentials, packs, limits, upstreams and
@@ -98,7 +104,7 @@ func (a *App) poolFor(ctx context.Context, cfg *config.Config) (*upstream.Pool, 
 	if err2 != nil {
 		return nil, err2
 	}
-	if err == nil && reflect.DeepEqual(was, now) {
+	if err == nil && reflect.DeepEqual(was, now) && old.Timeouts.Envelope == cfg.Timeouts.Envelope {
 		return pool, nil
 	}
 	return a.newPool(ctx, cfg, now), nil

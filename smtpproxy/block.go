@@ -16,7 +16,7 @@ func (s *session) entry(tx *transaction, r *recipient, phase string, err error) 
 	e := gate.BlockEntry{
 		ID: s.srv.opt.NewID(), Time: s.srv.opt.Now().UTC(), Phase: phase,
 		Session: s.id, Client: s.client, MailFrom: tx.from.Mailbox,
-		RecipientID: r.id, Stream: d.Stream, Purpose: d.Purpose,
+		RecipientID: r.id, MessageID: tx.messageID, Stream: d.Stream, Purpose: d.Purpose,
 		Verdict: d.Verdict, Reason: d.Reason, Rule: d.Rule, Jurisdiction: d.Jurisdiction,
 		Citation: d.Citation, Hint: d.Hint, PolicyVersion: d.PolicyVersion, WouldBlock: r.forward,
 	}
@@ -48,7 +48,7 @@ func (s *session) sealed(a gate.Address) string {
 // blockAll refuses a whole transaction that has no recipients yet, or the message of one that has; those that were to
 // get nothing of it have their entry already.
 func (s *session) blockAll(tx *transaction, phase string, d gate.Decision) error {
-	b := &blocked{Decision: d}
+	b := &blocked{Decision: d, NeedsUTF8: tx.sender.NeedsUTF8()}
 	rcpts := slices.DeleteFunc(slices.Clone(tx.rcpts), func(r recipient) bool { return !r.forward })
 	if len(rcpts) == 0 {
 		rcpts = []recipient{{}}

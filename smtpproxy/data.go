@@ -8,6 +8,7 @@ import (
 	"hash"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/emersion/go-smtp"
@@ -177,6 +178,7 @@ func (d *delivery) take(ctx context.Context) (*smtp.SMTPError, error) {
 		return nil, err
 	}
 	d.header = header
+	d.tx.messageID = messageID(header)
 	if err := d.checkHeader(); err != nil {
 		return nil, err
 	}
@@ -200,6 +202,12 @@ func (d *delivery) take(ctx context.Context) (*smtp.SMTPError, error) {
 		return nil, err
 	}
 	return d.answer(ctx)
+}
+
+// messageID is the header's, as much of it as a block entry keeps.
+func messageID(h wire.Header) string {
+	id, _ := h.First("Message-Id")
+	return strings.ToValidUTF8(id[:min(len(id), 250)], "")
 }
 
 // keep spools the body of a message that becomes several copies, and leaves out what an earlier try delivered.

@@ -148,6 +148,16 @@ func TestEveryBlockIsRecordedBeforeItsReply(t *testing.T) {
 	}
 }
 
+func TestAMessageThatIsBlockedIsNamedInItsEntry(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	w.play("C: MAIL FROM:<>\nS: 250\nC: RCPT TO:<none@example.net>\nS: 250\nC: DATA\nS: 354\n" +
+		"C: Message-ID: <buy@now.example>\nC:\nC: cheap\nC: .\nS: 550 5.7.1\n")
+	if e := w.blocks.all(); len(e) != 1 || e[0].MessageID != "<buy@now.example>" {
+		t.Errorf("entries %+v, want one of <buy@now.example>", e)
+	}
+}
+
 func TestADiscardThatCannotBeWrittenIsNotAcknowledged(t *testing.T) {
 	t.Parallel()
 	w := start(t)

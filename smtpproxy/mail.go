@@ -12,13 +12,14 @@ import (
 
 // transaction is what one MAIL began (RFC 5321 section 3.3).
 type transaction struct {
-	stream  *gate.Stream
-	from    wire.Path
-	sender  gate.Address // zero for <>
-	size    int64        // declared with SIZE=, 0: none
-	utf8    bool         // SMTPUTF8 was given
-	rcpts   []recipient
-	started time.Time
+	stream *gate.Stream
+	from   wire.Path
+	sender gate.Address // zero for <>
+	size   int64        // declared with SIZE=, 0: none
+	utf8   bool         // SMTPUTF8 was given
+	rcpts  []recipient
+
+	messageID string // once the header is read
 }
 
 // recipient is one RCPT that was answered 250: to be forwarded, or discarded.
@@ -50,7 +51,7 @@ func (s *session) mail(arg string) error {
 	if err != nil {
 		return err
 	}
-	tx := &transaction{from: path, started: s.srv.opt.Now()}
+	tx := &transaction{from: path}
 	if err := s.mailParams(tx); err != nil {
 		return err
 	}
@@ -121,10 +122,10 @@ func (s *session) choose(tx *transaction) error {
 	if err != nil {
 		return s.refuseSender(tx, gate.ReasonInvalidAddress)
 	}
+	tx.sender = sender
 	if sender.NeedsUTF8() && !tx.utf8 {
 		return s.refuseSender(tx, gate.ReasonInvalidAddress)
 	}
-	tx.sender = sender
 	if !s.senderAllowed(sender) {
 		return s.refuseSender(tx, gate.ReasonSenderNotAllowed)
 	}
@@ -148,9 +149,12 @@ func (s *session) senderAllowed(sender gate.Address) bool {
 	return len(s.ln.Senders) == 0 || gate.MatchSender(s.ln.Senders, sender)
 }
 
+// senderRule is the rule behind a refusal of the reverse-path.
+const senderRule = "sender"
+
 // refuseSender blocks the whole transaction at MAIL.
 func (s *session) refuseSender(tx *transaction, reason gate.Reason) error {
-	d := gate.Decision{Verdict: gate.Block, Reason: reason, Rule: "sender", Hint: senderHint(reason)}
+	d := gate.Decision{Verdict: gate.Block, Reason: reason, Rule: senderRule, Hint: senderHint(reason)}
 	return s.blockAll(tx, "rcpt", d)
 }
 

@@ -181,6 +181,9 @@ func (s *session) verdictReply(b *blocked) *smtp.SMTPError {
 		if b.NeedsUTF8 {
 			return s.blockText(553, smtp.EnhancedCode{5, 6, 7}, "Address needs SMTPUTF8", b)
 		}
+		if b.Rule == senderRule {
+			return s.blockText(553, smtp.EnhancedCode{5, 1, 3}, "Sender address is not valid", b)
+		}
 		return s.blockText(553, smtp.EnhancedCode{5, 1, 3}, "Recipient address is not valid", b)
 	case gate.ReasonHardBounced:
 		return s.blockText(550, smtp.EnhancedCode{5, 1, 1}, "Recipient blocked by consent policy", b)

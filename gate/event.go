@@ -5,13 +5,15 @@ import "time"
 // EventType names what happened to a consent. The set is closed.
 type EventType string
 
-// The event types. Activity restarts a clock and never grants; renewed is fresh consent by the person.
+// The event types. Activity restarts a clock and never grants; renewed is fresh consent by the person; restored is the
+// person's own undo of a withdrawal.
 const (
 	Granted               EventType = "granted"
 	ConfirmationRequested EventType = "confirmation_requested"
 	Confirmed             EventType = "confirmed"
 	Refused               EventType = "refused"
 	Withdrawn             EventType = "withdrawn"
+	Restored              EventType = "restored"
 	Renewed               EventType = "renewed"
 	Activity              EventType = "activity"
 	Invalidated           EventType = "invalidated"

@@ -268,7 +268,7 @@ func TestALiveConfirmationReopensAWithdrawalOfTheSameMoment(t *testing.T) {
 func eventsOf(data []byte) []gate.Event {
 	types := []gate.EventType{
 		gate.Granted, gate.Withdrawn, gate.Confirmed, gate.ConfirmationRequested, gate.Complained, gate.Renewed, gate.Refused,
-		gate.Activity, gate.Invalidated, gate.Bounced, gate.Suppressed, gate.Unsuppressed, gate.Erased, "sneezed",
+		gate.Activity, gate.Invalidated, gate.Bounced, gate.Suppressed, gate.Unsuppressed, gate.Erased, "sneezed", gate.Restored,
 	}
 	methods := []gate.Method{
 		gate.MethodPassive, gate.MethodActive, gate.MethodDouble, gate.MethodImported, gate.MethodSoft, gate.MethodB2B,
@@ -288,6 +288,10 @@ func eventsOf(data []byte) []gate.Event {
 		}
 		if d%2 == 1 {
 			e.Evidence = gate.Evidence{ConfirmedAt: e.Time, SaleRef: "S", OptoutOffered: true, Category: "a b%c"}
+		}
+		if e.Type == gate.Restored && len(events) > 0 {
+			undone := events[len(events)-1]
+			e.Evidence.Ref, e.Purpose, e.Time = undone.ID, undone.Purpose, undone.Time.Add(time.Duration(b)*time.Second)
 		}
 		events = append(events, e)
 	}
@@ -314,8 +318,9 @@ func FuzzFold(f *testing.F) {
 	f.Add([]byte{}, uint64(1))
 	f.Add([]byte{0, 0, 1, 1, 2, 0, 2, 2}, uint64(2))                          // passive, confirmed from the mailbox
 	f.Add([]byte{0, 1, 1, 1, 1, 0, 2, 2, 0, 2, 3, 3}, uint64(3))              // active, withdrawn, double
-	f.Add([]byte{20, 0, 1, 1, 3, 0, 2, 2, 2, 0, 3, 3}, uint64(4))             // complaint about all, request, mailbox
+	f.Add([]byte{19, 0, 1, 1, 3, 0, 2, 2, 2, 0, 3, 3}, uint64(4))             // complaint about all, request, mailbox
 	f.Add([]byte{0, 4, 1, 1, 8, 0, 2, 2, 0, 4, 3, 3, 12, 0, 4, 4}, uint64(5)) // soft, invalidated, soft, erased
+	f.Add([]byte{0, 1, 1, 1, 1, 0, 2, 2, 14, 60, 0, 3}, uint64(6))            // active, withdrawn, restored
 	policy := policy(f, "EU")
 	stream := &gate.Stream{Name: "newsletter", Kind: gate.KindMarketing, Purpose: "newsletter"}
 	ann := address(f, "ann@example.com")

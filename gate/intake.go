@@ -60,8 +60,11 @@ func (in Intake) change(now time.Time, e Event) (Change, error) {
 	}
 	c := Change{ID: in.Keys.ID(addr), Event: e}
 	c.Event.Recipient = ""
-	if e.Type == Erased {
+	switch e.Type {
+	case Erased:
 		return c, invalidEvent("type", "erased is not sent as an event: erase the recipient instead")
+	case Restored:
+		return c, invalidEvent("type", "restored is not sent as an event: the person undoes a withdrawal on its page")
 	}
 	if err := e.Validate(now); err != nil {
 		return c, err

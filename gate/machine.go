@@ -6,16 +6,30 @@ import (
 	"time"
 )
 
+// UndoWithin is how long after a withdrawal a restored event takes it back.
+const UndoWithin = 10 * time.Minute
+
 // machine folds the events of one purpose, one after another, into its consent.
 type machine struct {
 	c         Consent
 	sale      string    // evidence.sale_ref of the grant that counts
 	complaint bool      // there was one; it stands unless c.Lifted says otherwise
 	all       time.Time // last refusal of every purpose, which outlives what reopened this one
+	undoable  *undoable // the latest event, where that was a withdrawal
+}
+
+// undoable is a withdrawal and the machine as it stood before.
+type undoable struct {
+	withdrawal *Event
+	former     machine
 }
 
 func (m *machine) apply(e *Event) {
+	former := *m
+	m.undoable = nil
 	switch e.Type {
+	case Restored:
+		m.restore(e, former.undoable)
 	case Granted, Renewed:
 		m.grant(e)
 	case ConfirmationRequested:
@@ -28,7 +42,11 @@ func (m *machine) apply(e *Event) {
 		m.invalidate(e)
 	case Erased:
 		m.erase()
-	case Refused, Withdrawn:
+	case Withdrawn:
+		m.refuse(e)
+		former.undoable = nil
+		m.undoable = &undoable{withdrawal: e, former: former}
+	case Refused:
 		m.refuse(e)
 	case Complained:
 		m.refuse(e)
@@ -39,7 +57,7 @@ func (m *machine) apply(e *Event) {
 // applyToAll applies an event that speaks of every purpose. Nothing of that kind grants: consent is for a purpose.
 func (m *machine) applyToAll(e *Event) {
 	switch e.Type {
-	case Refused, Withdrawn, Complained, Invalidated, Activity, Erased:
+	case Refused, Withdrawn, Restored, Complained, Invalidated, Activity, Erased:
 		m.apply(e)
 	}
 }
@@ -160,6 +178,16 @@ func (m *machine) refuse(e *Event) {
 	}
 	m.c.State, m.c.At, m.c.Refused = StateWithdrawn, seconds(e.Time), seconds(e.Time)
 	m.close()
+}
+
+// restore takes back the withdrawal that came just before, if e names it (evidence.ref), speaks of the same purpose and
+// is quick enough. What stood before stands again, no more than that: an undo never confirms.
+func (m *machine) restore(e *Event, u *undoable) {
+	if u == nil || e.Evidence.Ref != u.withdrawal.ID || e.scope() != u.withdrawal.scope() ||
+		e.Time.Sub(u.withdrawal.Time) > UndoWithin {
+		return
+	}
+	*m = u.former
 }
 
 // close ends what a refusal or an invalidation ends: the open request, the confirmation, the clock.

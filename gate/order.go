@@ -45,7 +45,7 @@ func byTime(a, b *Event) int {
 // every yes.
 func precedence(t EventType) int {
 	return slices.Index([]EventType{
-		Granted, Renewed, ConfirmationRequested, Confirmed, Activity, Unsuppressed,
+		Granted, Renewed, ConfirmationRequested, Confirmed, Restored, Activity, Unsuppressed,
 		Bounced, Suppressed, Invalidated, Erased, Refused, Withdrawn, Complained,
 	}, t)
 }

@@ -20,7 +20,7 @@ func (e Event) Validate(now time.Time) error {
 		return err
 	}
 	for _, check := range []func() error{
-		e.checkType, e.checkTexts, e.checkPurpose, e.checkSets, e.checkGrant, e.checkConfirmed,
+		e.checkType, e.checkTexts, e.checkPurpose, e.checkSets, e.checkGrant, e.checkConfirmed, e.checkRestored,
 	} {
 		if err := check(); err != nil {
 			return err
@@ -122,7 +122,7 @@ func (e Event) givesConsent() bool {
 
 // needsPurpose leaves out the types that speak of the recipient as a whole where they name none.
 func (e Event) needsPurpose() bool {
-	return e.givesConsent() || slices.Contains([]EventType{Refused, Withdrawn, Invalidated}, e.Type)
+	return e.givesConsent() || slices.Contains([]EventType{Refused, Withdrawn, Restored, Invalidated}, e.Type)
 }
 
 // checkSets holds the closed sets, each only where the field is given.
@@ -210,6 +210,13 @@ func (e Event) checkConfirmed() error {
 		return invalidEvent("via", "missing; say where the person confirmed: mailbox, account, phone, paper or in_person")
 	case e.Via != ViaMailbox && e.Evidence.Ref == "":
 		return invalidEvent("evidence.ref", "missing; a confirmation via %s needs a reference to its proof", e.Via)
+	}
+	return nil
+}
+
+func (e Event) checkRestored() error {
+	if e.Type == Restored && e.Evidence.Ref == "" {
+		return invalidEvent("evidence.ref", "missing; an undo names the id of the withdrawal that it takes back")
 	}
 	return nil
 }

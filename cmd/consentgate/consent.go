@@ -62,9 +62,11 @@ func (p *program) record(ctx context.Context, e gate.Event, live bool) error {
 
 func (r recorded) text() string {
 	text := fmt.Sprintf("%s: %s", r.Recipient, r.Type)
-	switch r.Purpose {
-	case "":
-	case gate.AllPurposes:
+	switch {
+	case r.Type == gate.Suppressed && (r.Purpose == "" || r.Purpose == gate.AllPurposes):
+		text += " for all mail, transactional mail too"
+	case r.Purpose == "":
+	case r.Purpose == gate.AllPurposes:
 		text += " for every marketing purpose"
 	default:
 		text += " for " + r.Purpose

@@ -72,6 +72,9 @@ type opening struct {
 func (o opening) existing(ctx context.Context) (*seal.Keys, error) {
 	meta, err := o.store.Meta(ctx)
 	switch {
+	case errors.Is(err, gate.ErrUninitialised) && o.seen():
+		return nil, fmt.Errorf("%w: store %s was lost or emptied (%w): restore it, or run `consentgate store init` to make a new one there",
+			gate.ErrUnavailable, o.url(), gate.ErrUninitialised)
 	case errors.Is(err, gate.ErrUninitialised):
 		return nil, fmt.Errorf("store %s is empty (%w): run `consentgate store init` to make a new one there",
 			o.url(), gate.ErrUninitialised)

@@ -76,6 +76,9 @@ func TestAStoreThatWasSeenAndIsEmptyNowIsNotMadeAnew(t *testing.T) {
 	if got := s.Records(t.Context(), []gate.ID{keys.ID(ann)})[0]; !errors.Is(got.Err, gate.ErrUnavailable) {
 		t.Errorf("lookup in a lost store = %v, want ErrUnavailable", got.Err)
 	}
+	if _, err := open(t, c, false); !errors.Is(err, gate.ErrUnavailable) || !errors.Is(err, gate.ErrUninitialised) {
+		t.Errorf("a command on a lost store: %v, want both ErrUnavailable and ErrUninitialised", err)
+	}
 	if logged, err := open(t, c, true); err != nil || !strings.Contains(logged, "store init") {
 		t.Errorf("serve must name store init: %v, %s", err, logged)
 	}

@@ -52,6 +52,9 @@ func (a *App) openJournals(context.Context) error {
 
 func (a *App) openJournal(name string, retention time.Duration) (*journal.Journal, error) {
 	j, err := journal.Open(filepath.Join(a.cfg.DataDir, "journal", name), journal.Options{Retention: retention, Log: a.log})
+	if errors.Is(err, journal.ErrHeld) {
+		return nil, fmt.Errorf("data_dir %s is in use by another gate: stop it, or give this one a data_dir of its own (%w)", a.cfg.DataDir, journal.ErrHeld)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("journal of %s: %w", name, err)
 	}

@@ -65,6 +65,8 @@ func (w *watched) run(ctx context.Context, period time.Duration) error {
 		switch {
 		case errors.Is(err, errOtherKey):
 			return err
+		case errors.Is(err, gate.ErrUninitialised) && !away:
+			w.log.Error("store was lost or emptied, mail that needs consent is deferred: restore it, or make a new one with `consentgate store init`")
 		case err != nil && !away:
 			w.log.Error("store does not answer, mail that needs consent is deferred", "err", err)
 		case err == nil && away:

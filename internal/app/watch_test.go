@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -15,10 +16,14 @@ import (
 // fickle is a store whose word about itself a test decides.
 type fickle struct {
 	gate.Store
-	meta atomic.Pointer[gate.Meta] // nil: it does not answer
+	meta  atomic.Pointer[gate.Meta] // nil: it does not answer
+	empty atomic.Bool               // it answers that it holds nothing
 }
 
 func (f *fickle) Meta(context.Context) (gate.Meta, error) {
+	if f.empty.Load() {
+		return gate.Meta{}, gate.ErrUninitialised
+	}
 	if m := f.meta.Load(); m != nil {
 		return *m, nil
 	}
@@ -60,6 +65,37 @@ func TestAStoreThatComesBackWithAnotherKeyEndsTheProgram(t *testing.T) {
 	if err := <-ended; !errors.Is(err, errOtherKey) {
 		t.Errorf("run ended with %v, want errOtherKey", err)
 	}
+}
+
+func TestAStoreThatIsEmptiedMeanwhileIsLoggedWithWhatToDo(t *testing.T) {
+	t.Parallel()
+	f := &fickle{Store: gatetest.NewStore()}
+	f.meta.Store(&gate.Meta{Fingerprint: "ours"})
+	w := newWatched(f, func() {})
+	logged := make(chan string, 1)
+	w.log = slog.New(slog.NewTextHandler(lines(logged), nil))
+	if err := w.verify(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- w.run(ctx, time.Millisecond) }()
+	f.empty.Store(true)
+	if got := <-logged; !strings.Contains(got, "`consentgate store init`") {
+		t.Errorf("logged %q, want what to do", got)
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+// lines hands on each line that is logged.
+type lines chan string
+
+func (l lines) Write(p []byte) (int, error) {
+	l <- string(p)
+	return len(p), nil
 }
 
 func TestAStoreThatComesBackGetsTheWithdrawalsAgain(t *testing.T) {

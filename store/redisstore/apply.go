@@ -105,7 +105,11 @@ func (a *application) run(ctx context.Context, tasks []*task) {
 			a.s.newcomers.Store(mostlyNew(tasks))
 		}
 		before := len(tasks)
-		tasks = a.write(ctx, a.fold(tasks), round)
+		if tasks = a.fold(tasks); guess {
+			tasks = a.addNew(ctx, tasks)
+		} else {
+			tasks = a.write(ctx, tasks, round)
+		}
 		if guess && 2*len(tasks) > before {
 			a.s.newcomers.Store(false)
 		}
@@ -227,14 +231,17 @@ func (a *application) fold(tasks []*task) (left []*task) {
 func (a *application) extend(t *task) error {
 	history, version := t.history, t.version
 	t.added = t.added[:0]
-	for _, i := range t.changes {
+	for n, i := range t.changes {
 		event, record, dup := gate.Extend(history, a.changes[i])
 		if !dup {
 			text, err := json.Marshal(event)
 			if err != nil {
 				return err
 			}
-			history, version = append(history, event), version+1
+			version++
+			if n+1 < len(t.changes) {
+				history = append(history, event)
+			}
 			t.added, t.record = append(t.added, text), record
 		}
 		record.Version = version

@@ -22,6 +22,7 @@ type Store struct {
 	patient redis.UniversalClient // for all else: bounded by the caller's context, never sends a command twice
 	cluster *redis.ClusterClient  // patient, where it is a Cluster's
 	script  *redis.Script
+	addNew  *redis.Script // for a bulk of recipients that are new
 	entries int64
 
 	lanes sync.Map // address of a master → *lane
@@ -49,6 +50,7 @@ func Open(o Options) (*Store, error) {
 		quick:   newClient(o, lookupTimeout, 1),
 		patient: newClient(o, workTimeout, -1),
 		script:  redis.NewScript(applyText),
+		addNew:  redis.NewScript(addNewText),
 		entries: o.Entries,
 	}
 	s.cluster, _ = s.patient.(*redis.ClusterClient)

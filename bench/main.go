@@ -42,7 +42,7 @@ func main() {
 	}
 }
 
-// execute runs one command. The last three are processes that the others start.
+// execute runs one command. Those below profile are processes that the others start.
 func execute(ctx context.Context, args []string, in io.Reader, out, log io.Writer) error {
 	name := ""
 	if len(args) > 0 {
@@ -55,6 +55,8 @@ func execute(ctx context.Context, args []string, in io.Reader, out, log io.Write
 		return profile(ctx, args[1:], out, log)
 	case "countsink":
 		return countsink.Run(strings.Join(args[1:], ""), in, out)
+	case "policy":
+		return policy(ctx, strings.Join(args[1:], ""), log)
 	case "profiled-gate":
 		return profiledGate(ctx, args[1:], log)
 	}

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 )
 
@@ -20,6 +21,7 @@ type options struct {
 	Idle     []int         // sessions that wait, in rising order
 	Imported int           // lines
 	Quiet    time.Duration // to wait for the machine to be quiet, before each run; 0: it is not looked at
+	Peers    []string      // that are measured beside the gate
 	Out      string        // folder of the results
 	Dir      string        // where servers keep their data; "": a temporary folder
 }
@@ -57,6 +59,10 @@ func parseFlags(args []string, log io.Writer) (options, error) {
 	f.IntVar(&o.Embedded, "embedded", o.Embedded, "`recipients` in the embedded store")
 	f.DurationVar(&o.Time, "time", o.Time, "of one run, about")
 	f.DurationVar(&o.Quiet, "quiet", o.Quiet, "`time` to wait before each run until the machine is quiet")
+	f.Func("peers", "measure these too: postfix, haraka, or both with a comma", func(s string) error {
+		o.Peers = strings.Split(s, ",")
+		return nil
+	})
 	f.StringVar(&o.Out, "out", o.Out, "`folder` of the results")
 	f.StringVar(&o.Dir, "dir", o.Dir, "`folder` in which servers keep their data (default a temporary one)")
 	if err := f.Parse(args); err != nil {

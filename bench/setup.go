@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/consentgate/consentgate/bench/internal/procs"
@@ -22,6 +23,7 @@ type setup struct {
 	gate     *rig.Gate // with Redis
 	embedded *rig.Gate // with the embedded store
 	targets  []target
+	peers    []*procs.Process
 
 	upstream     upstream
 	upstreamName string
@@ -33,7 +35,18 @@ type target struct {
 	name string
 	// where it listens and which process it is (0: none of its own); both change with a restart.
 	where func() (addr string, pid int)
-	gate  *rig.Gate // nil: it asks nobody for consent
+	gate  *rig.Gate // nil: it is no consentgate
+
+	decides bool // it asks for consent
+	queues  bool // its 250 is not the upstream's
+}
+
+// said is the end of the gate's log, for an error.
+func (t target) said() string {
+	if t.gate == nil || t.gate.Process == nil {
+		return ""
+	}
+	return "\nthe gate's log ends:\n" + t.gate.Tail()
 }
 
 func (b *benchmark) setUp(ctx context.Context) error {
@@ -50,11 +63,11 @@ func (b *benchmark) setUp(ctx context.Context) error {
 		b.gateTarget(results.Gate, b.gate),
 		b.gateTarget(results.Embedded, b.embedded),
 	}
-	return nil
+	return b.startPeers(ctx)
 }
 
 func (b *benchmark) gateTarget(name string, g *rig.Gate) target {
-	return target{name: name, gate: g, where: func() (string, int) { return g.Addr, g.PID }}
+	return target{name: name, gate: g, decides: true, where: func() (string, int) { return g.Addr, g.PID }}
 }
 
 func (b *benchmark) findPrograms(context.Context) (err error) {
@@ -143,6 +156,9 @@ func (b *benchmark) filled(target string, n int, took time.Duration, v values) {
 // stop ends what was started. A gate that does not end well on SIGTERM is an error like any other.
 func (b *benchmark) stop() error {
 	var errs []error
+	for _, p := range slices.Backward(b.peers) {
+		errs = append(errs, p.Stop())
+	}
 	for _, g := range []*rig.Gate{b.gate, b.embedded} {
 		if g != nil {
 			errs = append(errs, g.Stop())

@@ -16,12 +16,19 @@ import (
 // upstream is who takes the mail of a run and can tell whether it was the right mail.
 type upstream interface {
 	Reset() error
+	// Taken is how many messages it has taken since Reset; it may wait a moment for n.
+	Taken(n int) (int, error)
 	Check(want rig.Expected) error
 	Stop() error
 }
 
 // counting knows every recipient.
 type counting struct{ *countsink.Child }
+
+func (c counting) Taken(int) (int, error) {
+	got, err := c.Report()
+	return got.Messages, err
+}
 
 func (c counting) Check(want rig.Expected) error {
 	got, err := c.Report()
@@ -38,6 +45,8 @@ func (k known) Reset() error {
 	k.SMTPSink.Reset()
 	return nil
 }
+
+func (k known) Taken(n int) (int, error) { return k.Messages(n), nil }
 
 func (k known) Check(want rig.Expected) error {
 	if n := want.Taken(); k.Messages(n) != n {

@@ -52,9 +52,10 @@ var edges = map[string][]string{
 	"cmd/consentgate": {anything},
 
 	// The benchmark starts the program and judges its mail; what it measures with knows nothing of the gate.
-	"bench":                    {"bench/internal/countsink", "bench/internal/load", "bench/internal/procs", "bench/internal/results", "bench/internal/rig", "internal/app", "internal/config"},
+	"bench":                    {"bench/internal/countsink", "bench/internal/load", "bench/internal/peers", "bench/internal/procs", "bench/internal/results", "bench/internal/rig", "gate", "internal/app", "internal/config"},
 	"bench/internal/countsink": {"bench/internal/procs"},
 	"bench/internal/load":      {},
+	"bench/internal/peers":     {"bench/internal/procs", "gate"},
 	"bench/internal/procs":     {},
 	"bench/internal/results":   {},
 	"bench/internal/rig":       {"bench/internal/countsink", "bench/internal/load", "bench/internal/procs", "gate", "internal/seal", "store", "unsub"},

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -137,10 +138,13 @@ func (c *Conn) expect(want int) error {
 	if err != nil {
 		return err
 	}
-	if code != want {
-		return fmt.Errorf("got %q, want %d", bytes.TrimSpace([]byte(text)), want)
+	switch text = strings.TrimSpace(text); {
+	case code == want:
+		return nil
+	case code/100 == 4:
+		return fmt.Errorf("%w: %q", ErrDeferred, text)
 	}
-	return nil
+	return fmt.Errorf("got %q, want %d", text, want)
 }
 
 func (c *Conn) command(line string, want int) error {

@@ -5,9 +5,11 @@ package load
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os/exec"
+	"regexp"
 	"strconv"
 	"time"
 )
@@ -46,11 +48,22 @@ func Source(ctx context.Context, path, addr string, j Job) (time.Duration, error
 	var said bytes.Buffer
 	cmd.Stderr = &said
 	start := time.Now()
-	if err := cmd.Run(); err != nil {
-		return 0, fmt.Errorf("smtp-source: %w: %s", err, bytes.TrimSpace(said.Bytes()))
+	err := cmd.Run()
+	took := time.Since(start)
+	switch text := bytes.TrimSpace(said.Bytes()); {
+	case err != nil && deferral().Match(text):
+		return 0, fmt.Errorf("smtp-source: %w: %s", ErrDeferred, text)
+	case err != nil:
+		return 0, fmt.Errorf("smtp-source: %w: %s", err, text)
 	}
-	return time.Since(start), nil
+	return took, nil
 }
+
+// ErrDeferred is a reply that asks to try again: no mail is lost, but this run is no measure.
+var ErrDeferred = errors.New("deferred")
+
+// deferral is how smtp-source tells of a 4xx: "fatal: rcpt to rejected: 451 4.3.0 …".
+func deferral() *regexp.Regexp { return regexp.MustCompile(`: 4\d\d `) }
 
 // loopback refuses to load any machine but this one.
 func loopback(addr string) error {

@@ -18,6 +18,9 @@ func (f *File) Markdown(w io.Writer) error {
 	p.line("%s. %s.", pairs(f.Versions), pairs(f.Settings))
 	p.line("")
 	p.line("Cells: the median of the rounds (lowest–highest). Ratios are formed within each round.")
+	if f.Deferred > 0 {
+		p.line("Runs done again since mail was deferred with 4xx: %d.", f.Deferred)
+	}
 	p.goals(f)
 	for _, r := range f.rows() {
 		p.row(f, r)

@@ -44,6 +44,12 @@ const (
 	Embedded = "consentgate, embedded store"
 )
 
+// Peers, which rows may have.
+const (
+	Postfix = "postfix"
+	Haraka  = "haraka"
+)
+
 // Row is one kind of work.
 type Row string
 
@@ -109,6 +115,7 @@ type File struct {
 	Machine  map[string]string `json:"machine"`
 	Versions map[string]string `json:"versions"`
 	Settings map[string]string `json:"settings"`
+	Deferred int               `json:"deferred"` // runs that were done again, since mail got a 4xx
 	Samples  []Sample          `json:"samples"`
 }
 

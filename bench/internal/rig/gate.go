@@ -66,6 +66,7 @@ type Gate struct {
 	Addr           string // of its listener, once it runs
 	Dir            string
 	StoreURL       string
+	Data           string // its data_dir
 	Config         string // path
 	Keys           *seal.Keys
 
@@ -78,8 +79,8 @@ func NewGate(ctx context.Context, dir, storeURL, upstream, binary string, comman
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	g := &Gate{Dir: dir, StoreURL: storeURL, Config: filepath.Join(dir, "config.yaml"), command: command}
-	text := fmt.Appendf(nil, gateConfig, filepath.Join(dir, "data"), storeURL, upstream)
+	g := &Gate{Dir: dir, StoreURL: storeURL, Data: filepath.Join(dir, "data"), Config: filepath.Join(dir, "config.yaml"), command: command}
+	text := fmt.Appendf(nil, gateConfig, g.Data, storeURL, upstream)
 	if err := os.WriteFile(g.Config, text, 0o600); err != nil {
 		return nil, err
 	}
@@ -88,7 +89,7 @@ func NewGate(ctx context.Context, dir, storeURL, upstream, binary string, comman
 		return nil, fmt.Errorf("consentgate store init: %w\n%s", err, out)
 	}
 	var err error
-	g.Keys, err = seal.Open(filepath.Join(dir, "data"), seal.Options{})
+	g.Keys, err = seal.Open(g.Data, seal.Options{})
 	return g, err
 }
 

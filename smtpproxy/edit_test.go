@@ -228,6 +228,15 @@ func TestWhatIsLeftOutOfASignedMessageIsLoggedOnce(t *testing.T) {
 	}
 }
 
+func TestObserveNeitherReplacesNorRefuses(t *testing.T) {
+	t.Parallel()
+	w := start(t, withListed, func(_ *world, o *smtpproxy.Options) { o.Streams[2].Mode = gate.ModeObserve })
+	text := "DKIM-Signature: h=List-Id\r\nList-Unsubscribe: <https://shop.example>\r\n\r\ntext\r\n"
+	if got := w.pass("strict", text)[0]; got != text {
+		t.Errorf("upstream got %q, want what was sent", got)
+	}
+}
+
 func TestAMessageThatNobodyGetsIsNotRefusedForItsSignature(t *testing.T) {
 	t.Parallel()
 	w := start(t, withListed, func(_ *world, o *smtpproxy.Options) { o.Streams[2].OnBlock = gate.OnBlockDiscard })

@@ -33,6 +33,7 @@ type file struct {
 	read, write         *sql.DB
 	initialised, record *sql.Stmt // of read
 	writes              writes    // of write
+	info                fs.FileInfo
 }
 
 // writes are the prepared statements of the frequent writes.
@@ -42,13 +43,18 @@ type writes struct {
 
 // openFile opens a file that stands and holds our schema.
 func openFile(ctx context.Context, path string) (*file, error) {
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil, gate.ErrUninitialised
+	}
+	if err != nil {
+		return nil, err
 	}
 	f, err := connect(path)
 	if err != nil {
 		return nil, err
 	}
+	f.info = info
 	if err := f.prepare(ctx); err != nil {
 		return nil, errors.Join(err, f.close())
 	}

@@ -74,6 +74,40 @@ func TestAFileThatIsNoDatabaseIsRefused(t *testing.T) {
 	}
 }
 
+// TestAFileThatIsReplacedInUseAnswersNothing: a withdrawal that another process writes to the new file would not be seen.
+func TestAFileThatIsReplacedInUseAnswersNothing(t *testing.T) {
+	t.Parallel()
+	s, path := ready(t)
+	ask := func() error {
+		t.Helper()
+		_, metaErr := s.Meta(t.Context())
+		err := s.Records(t.Context(), make([]gate.ID, 1))[0].Err
+		if (metaErr == nil) != (err == nil) {
+			t.Errorf("Meta says %v, Records say %v", metaErr, err)
+		}
+		return err
+	}
+	if err := os.Rename(path, path+".away"); err != nil {
+		t.Fatal(err)
+	}
+	if err := ask(); !errors.Is(err, gate.ErrUnavailable) {
+		t.Errorf("removed: %v, want ErrUnavailable", err)
+	}
+	other := open(t, sqlitestore.Options{Path: path})
+	if err := other.Init(t.Context(), gate.Meta{Fingerprint: "f", Created: time.Unix(1, 0)}); err != nil {
+		t.Fatal(err)
+	}
+	if err := ask(); !errors.Is(err, gate.ErrUnavailable) {
+		t.Errorf("replaced: %v, want ErrUnavailable", err)
+	}
+	if err := os.Rename(path+".away", path); err != nil {
+		t.Fatal(err)
+	}
+	if err := ask(); err != nil {
+		t.Errorf("put back: %v, want an answer", err)
+	}
+}
+
 func TestTheFileIsReadableByItsOwnerOnly(t *testing.T) {
 	t.Parallel()
 	s, path := ready(t)

@@ -12,6 +12,7 @@ import (
 
 // Meta implements [gate.Keeper].
 func (s *Store) Meta(ctx context.Context) (gate.Meta, error) {
+	s.locate()
 	m, err := s.meta(ctx)
 	if errors.Is(err, gate.ErrUninitialised) {
 		return gate.Meta{}, fmt.Errorf("sqlite: %w: %s", gate.ErrUninitialised, s.path)

@@ -13,6 +13,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -38,9 +39,13 @@ type Store struct {
 	now     func() time.Time
 	writes  *combine.Group[*job]
 
-	mu   sync.Mutex
-	file *file // nil until the file is there and holds our schema
+	mu    sync.Mutex
+	file  *file // nil until the file is there and holds our schema
+	moved bool  // the path leads to another file, or to none, since; as of the last Meta
 }
+
+// errMoved: other processes do not see the file that is open here, nor we what they write.
+var errMoved = errors.New("the file was removed or replaced while it was in use: put it back, or restart to use what is there now")
 
 var _ gate.Store = (*Store)(nil)
 
@@ -92,7 +97,21 @@ func (s *Store) opened(ctx context.Context) (*file, error) {
 		}
 		s.file = f
 	}
+	if s.moved {
+		return nil, s.unavailable(errMoved)
+	}
 	return s.file, nil
+}
+
+// locate finds out whether the path still leads to the file that is open.
+func (s *Store) locate() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.file == nil {
+		return
+	}
+	info, err := os.Stat(s.path)
+	s.moved = err != nil || !os.SameFile(info, s.file.info)
 }
 
 // unavailable wraps what SQLite or the file system said.

@@ -215,8 +215,27 @@ func (p *postfix) configure() {
 	for _, file := range []*template.Template{mainCF, masterCF} {
 		var text bytes.Buffer
 		p.must(file.Execute(&text, values))
-		p.must(os.WriteFile(p.path("etc/"+file.Name()), text.Bytes(), 0o644))
+		p.must(os.WriteFile(p.path("etc/"+file.Name()), []byte(lastWins(text.String())), 0o644))
 	}
+}
+
+// lastWins leaves the last of the lines that set the same parameter. Postfix does as much, but warns of each; more
+// warnings than its log socket holds, and its log daemon waits for itself forever.
+func lastWins(conf string) string {
+	lines := slices.Collect(strings.Lines(conf))
+	last := map[string]int{}
+	for i, line := range lines {
+		if name, _, ok := strings.Cut(line, " ="); ok {
+			last[name] = i
+		}
+	}
+	var b strings.Builder
+	for i, line := range lines {
+		if name, _, ok := strings.Cut(line, " ="); !ok || last[name] == i {
+			b.WriteString(line)
+		}
+	}
+	return b.String()
 }
 
 // delivered is one recipient's copy of a message.

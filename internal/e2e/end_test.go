@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -27,9 +28,11 @@ func TestAGateThatIsKilledInMidMessageLeavesNoTruncatedMail(t *testing.T) {
 	g.grant("ann@example.com", "active")
 	c := smtptest.Dial(t, g.addr, nil)
 	c.Play(halfMessage)
-	waitFor(t, 10*time.Second, "the message on its way upstream", func() bool { return up.Open() == 1 && has(up.Lines(), "DATA") })
+	waitFor(t, 10*time.Second, "the message on its way upstream", func() bool { return up.Open() == 1 && slices.Contains(up.Lines(), "DATA") })
 	_ = g.cmd.Process.Kill()
-	<-g.ended
+	if err := <-g.ended; err == nil {
+		t.Error("a killed gate ended well")
+	}
 	c.Play("S.\n")
 	waitFor(t, 10*time.Second, "the upstream to see the end", func() bool { return up.Open() == 0 })
 	for _, m := range up.Messages() {
@@ -41,15 +44,6 @@ func TestAGateThatIsKilledInMidMessageLeavesNoTruncatedMail(t *testing.T) {
 	if o := smtplib(t, g.addr, envelope{From: sender, To: []string{"ann@example.com"}, Data: []byte(plain)}); o.Code != 250 {
 		t.Errorf("after the restart: %+v", o)
 	}
-}
-
-func has(lines []string, line string) bool {
-	for _, l := range lines {
-		if l == line {
-			return true
-		}
-	}
-	return false
 }
 
 // TestADrainLetsBusyClientsFinishAndPooledOnesGo: a pool of nodemailer holds idle connections, and finds a new gate

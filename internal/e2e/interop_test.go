@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"errors"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
@@ -206,9 +207,7 @@ func nodeJob(t *testing.T, addr string, transport map[string]any, wait bool, mes
 	if transport["secure"] != nil || transport["requireTLS"] != nil {
 		options["auth"] = map[string]string{"user": "crm", "pass": "secret"}
 	}
-	for k, v := range transport {
-		options[k] = v
-	}
+	maps.Copy(options, transport)
 	job, err := json.Marshal(map[string]any{"transport": options, "messages": messages, "wait": wait})
 	if err != nil {
 		t.Fatal(err)

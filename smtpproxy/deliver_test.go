@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/tls"
 	"fmt"
+	"log/slog"
 	"os"
 	"slices"
 	"strings"
@@ -240,6 +241,18 @@ func TestWithoutItsNoticeAPartlyRefusedMessageIsNotAcknowledged(t *testing.T) {
 	w.play(message("promo@example.com", "250", "active", "double"))
 	if n := w.served("active"); n != 1 {
 		t.Errorf("active was served %d times, want once", n)
+	}
+}
+
+func TestWhatTheUpstreamSaysOfTheSenderIsNotLogged(t *testing.T) {
+	t.Parallel()
+	var log loud
+	w := start(t, func(_ *world, o *smtpproxy.Options) { o.Log = slog.New(slog.NewTextHandler(&log, nil)) })
+	w.upstream.OnRcpt("double@example.net", smtptest.Reply("550 5.1.1 gone"))
+	w.upstream.On(smtptest.Dot, smtptest.Reply("554 5.6.0 <orders@shop.example.com> takes no notices").Times(1))
+	w.play(message("orders@shop.example.com", "451", "active", "double") + "C: QUIT\nS: 221\n")
+	if got := log.String(); !strings.Contains(got, "upstream refused the notice with 554") || strings.Contains(got, "orders@") {
+		t.Errorf("logged %s", got)
 	}
 }
 

@@ -3,6 +3,7 @@ package smtpproxy
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -61,7 +62,7 @@ func post(lease *upstream.Lease, e upstream.Envelope, text []byte) error {
 		return err
 	}
 	if !answer.Go() {
-		return fmt.Errorf("notice refused: %w", upstream.ErrUnavailable)
+		return errNotice
 	}
 	if _, err := lease.Write(bytes.ReplaceAll(text, []byte("\r\n."), []byte("\r\n.."))); err != nil {
 		return err
@@ -72,10 +73,13 @@ func post(lease *upstream.Lease, e upstream.Envelope, text []byte) error {
 		return err
 	}
 	if !reply.Positive() {
-		return &upstreamSaid{reply}
+		return fmt.Errorf("%w with %d", errNotice, reply.Code)
 	}
 	return nil
 }
+
+// errNotice leaves out what the upstream said: that names the sender, and this is for the log.
+var errNotice = errors.New("upstream refused the notice")
 
 // notice composes the multipart/report: words for people, fields for machines, and the header of the message.
 func (d *delivery) notice(lost []int) ([]byte, error) {

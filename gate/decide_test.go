@@ -129,6 +129,7 @@ func TestDecideMarketing(t *testing.T) {
 		{sentence: "there a pre-ticked box does", history: "1 granted passive US", stream: "in=US", want: "permit permit US"},
 		{sentence: "there a sign-up that waits does", history: "1 confirmation_requested US", stream: "in=US", want: "permit permit US"},
 		{sentence: "there a withdrawal still blocks", history: "1 withdrawn US", stream: "in=US", want: "block withdrawn refusal US"},
+		{sentence: "there a sync that repeats a grant brings nobody back", history: "1 granted active US; 2 withdrawn; 3 granted active US", stream: "in=US", want: "block withdrawn refusal US"},
 		{sentence: "there a record of elsewhere is judged by its own", history: "1 granted passive FR", stream: "in=US", want: "block passive_unconfirmed consent FR"},
 		{sentence: "no record can bring the opt-out pack along", history: "1 granted passive US", want: "block passive_unconfirmed consent EU"},
 		{sentence: "not onto a stream of elsewhere", history: "1 granted passive US", stream: "in=FR", want: "block passive_unconfirmed consent EU"},
@@ -151,6 +152,30 @@ func TestDecideFrance(t *testing.T) {
 		{sentence: "the audience of the stream counts where the grant names none", history: "1 granted b2b", stream: "audience=b2b", want: "permit permit FR"},
 		{sentence: "a pre-ticked box is not consent in France either", history: "1 granted passive", want: "block passive_unconfirmed consent FR"},
 		{sentence: "nobody unknown is written to, professional or not", stream: "audience=b2b", want: "block no_consent consent FR"},
+	})
+}
+
+func TestDecideCanada(t *testing.T) {
+	t.Parallel()
+	const day = 24 * time.Hour
+	twoYears := int(time.Date(2028, 1, 2, 12, 0, 0, 0, time.UTC).Sub(on(0)) / day)
+	sixMonths := int(time.Date(2026, 7, 2, 12, 0, 0, 0, time.UTC).Sub(on(0)) / day)
+	check(t, policy(t, "CA"), []row{
+		{sentence: "an inquiry counts six months", history: "1 granted implied audience=b2c from=form:offer", now: sixMonths - 1, want: "permit permit CA"},
+		{sentence: "and not a day more", history: "1 granted implied audience=b2c from=form:offer", now: sixMonths, want: "block expired clock CA", hint: "given on 2026-01-02 and counted until 2026-07-02"},
+		{sentence: "a purchase counts two years", history: "1 granted implied audience=b2c from=checkout:shop", now: twoYears - 1, want: "permit permit CA"},
+		{sentence: "and not a day more either", history: "1 granted implied audience=b2c from=checkout:shop", now: twoYears, want: "block expired clock CA"},
+		{sentence: "a click does not restart it", history: "1 granted soft sale=A; 300 activity", now: twoYears, want: "block expired clock CA"},
+		{sentence: "nor does the same sale said again", history: "1 granted soft sale=A; 300 granted soft sale=A", now: twoYears, want: "block expired clock CA"},
+		{sentence: "another sale does", history: "1 granted soft sale=A; 300 granted soft sale=B", now: twoYears, want: "permit permit CA"},
+		{sentence: "express consent has no clock", history: "1 granted active", now: 2 * twoYears, want: "permit permit CA"},
+	})
+	check(t, policy(t, "CA", "FR"), []row{
+		{sentence: "a place that is not enabled has the shortest clock, whatever the source", history: "1 granted soft from=checkout:shop IT", now: twoYears, want: "block expired clock CA"},
+	})
+	check(t, policy(t, "CA", "DE"), []row{
+		{sentence: "one pack's demand does not take the clock of another away", history: "1 granted soft category=books IT", now: twoYears, want: "block expired clock CA"},
+		{sentence: "nor the clock the demand", history: "1 granted soft IT", now: 2, want: "block evidence_incomplete pack DE"},
 	})
 }
 

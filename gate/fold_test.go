@@ -144,7 +144,7 @@ func TestFoldText(t *testing.T) {
 		{"a lower grant by an act moves the last act", "1 granted double confirmed proven; 3 granted active", "[[p:newsletter active_double 1767355200 s=form:footer act=1767528000]]"},
 		{"a lower grant that is no act moves nothing", "1 granted double confirmed proven; 3 granted soft", "[[p:newsletter active_double 1767355200 s=form:footer]]"},
 		{"an equal grant replaces source and moment", "1 granted active proven; 3 granted active proven from=form:shop", "[[p:newsletter active_single 1767528000 s=form:shop]]"},
-		{"the same sale told again leaves the clock", "1 granted soft sale=A; 3 granted soft sale=A; 4 granted soft sale=A", "[[p:newsletter soft 1767614400 act=1767355200 unproven]]"},
+		{"the same sale told again leaves the clock", "1 granted soft sale=A; 3 granted soft sale=A; 4 granted soft sale=A", "[[p:newsletter soft 1767355200 unproven]]"},
 		{"another sale starts the clock", "1 granted soft sale=A; 3 granted soft sale=B", "[[p:newsletter soft 1767528000 unproven]]"},
 		{"a soft opt-in keeps its category", "1 granted soft sale=A offered category=books proven", "[[p:newsletter soft 1767355200 s=form:footer c=books]]"},
 		{"a b2b grant keeps its audience", "1 granted b2b audience=b2b proven", "[[p:newsletter b2b 1767355200 s=form:footer a=b2b]]"},

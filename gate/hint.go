@@ -68,9 +68,15 @@ func (q *question) missingHint() string {
 	return fmt.Sprintf("no consent for `%s` is recorded; record a grant when the person gives it", q.stream.Purpose)
 }
 
-func expiredHint(c Consent, clock Age) string {
+func expiredHint(start, end time.Time) string {
 	return fmt.Sprintf("the person's last act was on %s and counted until %s; a later act (activity, renewed) restarts the clock",
-		day(c.clock()), day(clock.After(c.clock())))
+		day(start), day(end))
+}
+
+// lapsedHint speaks of a clock that runs from the grant.
+func lapsedHint(start, end time.Time) string {
+	return fmt.Sprintf("the permission was given on %s and counted until %s; a new sale or inquiry, or express consent, replaces it",
+		day(start), day(end))
 }
 
 // packHint speaks of a permission that the pack does not take.

@@ -89,15 +89,15 @@ func (m *machine) grant(e *Event) {
 }
 
 // replace rests the consent on another grant. Repeating a grant that was no act of the person (and no new sale) leaves
-// the clock where it was.
+// every clock where it was.
 func (m *machine) replace(e *Event, method Method, state State) {
-	var lastAct time.Time
-	if state == m.c.State && !method.isAct() && e.Evidence.SaleRef == m.sale {
-		lastAct = m.c.clock()
+	at, lastAct := seconds(e.Time), time.Time{}
+	if state == m.c.State && m.c.Method != "" && !method.isAct() && e.Evidence.SaleRef == m.sale {
+		at, lastAct = m.c.At, m.c.LastAct
 	}
 	m.sale = e.Evidence.SaleRef
 	m.c = Consent{
-		State: state, At: seconds(e.Time), LastAct: lastAct, Method: method,
+		State: state, At: at, LastAct: lastAct, Method: method,
 		Source: sourceText(e.Source), Jurisdiction: e.Jurisdiction, Audience: e.Audience,
 		Category: e.Evidence.Category, Incomplete: !e.complete(method),
 		Via: m.c.Via, Requested: m.c.Requested, Lifted: m.c.Lifted, Refused: m.c.Refused, ByAll: m.c.ByAll,

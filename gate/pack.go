@@ -2,7 +2,9 @@ package gate
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -30,9 +32,31 @@ type Cell struct {
 	Permit   bool
 	Reason   Reason // of a block; empty with Permit
 	Citation string
-	Expires  Age    // from the person's last act; zero: no clock
-	Clock    string // citation of Expires
-	Category bool   // the consent must name the category of goods or services it covers
+	Category bool // the consent must name the category of goods or services it covers
+
+	Expires   Age           // zero: no clock
+	Clock     string        // citation of Expires
+	FromGrant bool          // the clock runs from the grant, which only a new one restarts; else from the person's last act
+	Longer    []SourceClock // what grants of some sources get in place of Expires
+}
+
+// SourceClock is the clock of grants that came from one kind of source: in Canada a purchase counts for longer than an
+// inquiry.
+type SourceClock struct {
+	Source   string // a source.kind
+	Expires  Age    // longer than the cell's own, which counts for whatever does not say
+	Citation string
+}
+
+// clock is the span and the law of a consent from this source ("kind:id").
+func (c Cell) clock(source string) (Age, string) {
+	kind, _, _ := strings.Cut(source, ":")
+	for _, l := range c.Longer {
+		if l.Source == kind {
+			return l.Expires, l.Citation
+		}
+	}
+	return c.Expires, c.Clock
 }
 
 // Age is a span of the calendar, as laws count: three years are three years in leap years too.
@@ -59,6 +83,19 @@ func ParseAge(s string) (Age, error) {
 // After returns the moment at which a clock that started at t runs out.
 func (a Age) After(t time.Time) time.Time { return t.AddDate(a.Years, a.Months, a.Days) }
 
+// String is what ParseAge reads; empty for no clock.
+func (a Age) String() string {
+	switch {
+	case a.Years > 0:
+		return strconv.Itoa(a.Years) + "y"
+	case a.Months > 0:
+		return strconv.Itoa(a.Months) + "m"
+	case a.Days > 0:
+		return strconv.Itoa(a.Days) + "d"
+	}
+	return ""
+}
+
 // IsZero reports whether there is no clock.
 func (a Age) IsZero() bool { return a == Age{} }
 
@@ -69,6 +106,9 @@ func (a Age) shorterThan(b Age) bool {
 	var origin time.Time
 	return a.After(origin).Before(b.After(origin))
 }
+
+// States lists the states that a pack answers for, in the order in which they are shown.
+func States() []State { return states() }
 
 // ParseState reads the name of a state.
 func ParseState(s string) (State, error) {
@@ -114,6 +154,10 @@ func (p Pack) checkCell(cells map[State]Cell, s State) string {
 		return "without a citation; name the law, case or policy it rests on"
 	case !c.Expires.IsZero() && c.Clock == "":
 		return "a clock without a citation"
+	case slices.ContainsFunc(c.Longer, func(l SourceClock) bool { return !c.Expires.shorterThan(l.Expires) }):
+		return "a source's clock that is not longer than the state's own"
+	case slices.ContainsFunc(c.Longer, func(l SourceClock) bool { return l.Citation == "" }):
+		return "a source's clock without a citation"
 	case c.Permit == (c.Reason != ""):
 		return "either permits or names a reason"
 	case !c.Permit && !c.Reason.ofConsent():
@@ -146,6 +190,9 @@ func blockedState(s State) Reason {
 
 // alwaysBlocked names the states that no law lets pass: a refusal, and a clock that ran out.
 func alwaysBlocked(s State) bool { return s == StateWithdrawn || s == StateExpired }
+
+// IsSourceKind reports whether s is one of the kinds of source that events may name.
+func IsSourceKind(s string) bool { return slices.Contains(strings.Fields(sourceKinds), s) }
 
 // ofConsent reports whether a pack may give the reason.
 func (r Reason) ofConsent() bool {

@@ -37,7 +37,8 @@ type cellKey struct {
 // ruling is a cell and the jurisdiction whose it is.
 type ruling struct {
 	Cell
-	from string
+	from      string
+	clockFrom string // whose the clock is, where that is another's
 }
 
 // NewPolicy makes a policy of the enabled jurisdictions. fallback is the one that counts where neither record nor
@@ -84,18 +85,22 @@ func checkPacks(packs []Pack) (map[string]Pack, error) {
 func newBook(pack Pack) *book {
 	b := &book{optOut: pack.Model == OptOut, evidence: pack.Evidence, cells: make(map[cellKey]ruling, 2*len(pack.B2C))}
 	for s, c := range pack.B2C {
-		b.cells[cellKey{s, false}] = ruling{c, pack.Jurisdiction}
+		b.cells[cellKey{s, false}] = ruling{Cell: c, from: pack.Jurisdiction}
 	}
 	for s, c := range pack.B2B {
-		b.cells[cellKey{s, true}] = ruling{c, pack.Jurisdiction}
+		b.cells[cellKey{s, true}] = ruling{Cell: c, from: pack.Jurisdiction}
 	}
 	return b
 }
 
-// merge takes from the enabled opt-in packs the strictest cell each, so that a place nobody configured never gets more
-// than every configured one would give. The default's cell stands where others are no stricter.
+// merge takes from the enabled opt-in packs the strictest of each cell, so that a place nobody configured never gets
+// more than every configured one would give. The default's cell stands where others are no stricter.
 func (p *Policy) merge() *book {
-	all := &book{cells: maps.Clone(p.books[p.fallback].cells)}
+	all := &book{cells: make(map[cellKey]ruling)}
+	for key, r := range p.books[p.fallback].cells {
+		r.Longer = nil
+		all.cells[key] = r
+	}
 	for _, code := range slices.Sorted(maps.Keys(p.books)) {
 		b := p.books[code]
 		if b.optOut {
@@ -103,12 +108,26 @@ func (p *Policy) merge() *book {
 		}
 		all.evidence = all.evidence || b.evidence
 		for key, r := range b.cells {
-			if r.stricterThan(all.cells[key]) {
-				all.cells[key] = r
-			}
+			all.cells[key] = all.cells[key].and(r)
 		}
 	}
 	return all
+}
+
+// and is the stricter of two with what the other asks beside: its demand, its shorter clock.
+func (r ruling) and(other ruling) ruling {
+	if other.stricterThan(r) {
+		r, other = other, r
+	}
+	r.Longer = nil
+	if !r.Permit || !other.Permit {
+		return r
+	}
+	r.FromGrant = r.FromGrant || other.FromGrant
+	if other.Expires.shorterThan(r.Expires) {
+		r.Expires, r.Clock, r.clockFrom = other.Expires, other.Clock, cmp.Or(other.clockFrom, other.from)
+	}
+	return r
 }
 
 // stricterThan: a block beats a permit, one that nothing lifts beats one that a confirmation lifts, a demand beats

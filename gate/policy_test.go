@@ -11,27 +11,25 @@ import (
 	"github.com/consentgate/consentgate/policies"
 )
 
-// usPack is an opt-out pack: mail until the person objects.
-func usPack() gate.Pack {
-	permit := gate.Cell{Permit: true, Citation: "15 USC 7704 (opt-out)"}
-	cells := map[gate.State]gate.Cell{
-		gate.StateNone: permit, gate.StatePassiveUnconfirmed: permit, gate.StatePassiveConfirmed: permit,
-		gate.StateActiveSingle: permit, gate.StateActivePending: permit, gate.StateActiveDouble: permit,
-		gate.StateSoft: permit, gate.StateB2B: permit, gate.StateImplied: permit,
-		gate.StateInvalidated: permit,
-		gate.StateWithdrawn:   {Reason: gate.ReasonWithdrawn, Citation: "15 USC 7704(a)(4)"},
-		gate.StateExpired:     {Reason: gate.ReasonExpired, Citation: "15 USC 7704(a)(4)"},
-	}
-	return gate.Pack{Jurisdiction: "US", Name: "United States", Version: "1", Model: gate.OptOut, B2C: cells, B2B: cells}
-}
-
 func packs(t testing.TB) []gate.Pack {
 	t.Helper()
 	list, err := policies.Load()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return append(list, usPack())
+	return list
+}
+
+// pack is one of those that come with the program, with cells of its own to change.
+func pack(t testing.TB, code string) gate.Pack {
+	t.Helper()
+	list := packs(t)
+	i := slices.IndexFunc(list, func(p gate.Pack) bool { return p.Jurisdiction == code })
+	if i < 0 {
+		t.Fatalf("no pack %s", code)
+	}
+	list[i].B2C, list[i].B2B = maps.Clone(list[i].B2C), maps.Clone(list[i].B2B)
+	return list[i]
 }
 
 // policy enables the jurisdictions; the first is the default.
@@ -46,9 +44,8 @@ func policy(t testing.TB, enabled ...string) *gate.Policy {
 
 func TestNewPolicyRefuses(t *testing.T) {
 	t.Parallel()
-	broken := usPack()
+	broken := pack(t, "US")
 	broken.Model, broken.Version, broken.Jurisdiction = "maybe", "", "usa"
-	broken.B2C = maps.Clone(broken.B2C)
 	broken.B2C[gate.StateWithdrawn] = gate.Cell{Permit: true, Citation: "none"}
 	broken.B2C[gate.StateSoft] = gate.Cell{}
 	delete(broken.B2C, gate.StateB2B)
@@ -58,11 +55,11 @@ func TestNewPolicyRefuses(t *testing.T) {
 		fallback string
 		want     []string
 	}{
-		"a jurisdiction without a pack": {packs(t), []string{"EU", "XX"}, "EU", []string{`jurisdiction "XX" has no pack; there are DE, EU, FR, US`}},
+		"a jurisdiction without a pack": {packs(t), []string{"EU", "XX"}, "EU", []string{`jurisdiction "XX" has no pack; there are AU, CA, DE, ES, EU, FR, IT, UK, US`}},
 		"a default that is not enabled": {packs(t), []string{"EU"}, "FR", []string{`default_jurisdiction "FR" is not enabled`}},
 		"nothing enabled":               {packs(t), nil, "EU", []string{`default_jurisdiction "EU" is not enabled`}},
 		"an opt-out default":            {packs(t), []string{"EU", "US"}, "US", []string{`default_jurisdiction "US" is an opt-out pack`}},
-		"two packs of one jurisdiction": {append(packs(t), usPack()), []string{"EU"}, "EU", []string{"pack US: there are two"}},
+		"two packs of one jurisdiction": {append(packs(t), pack(t, "US")), []string{"EU"}, "EU", []string{"pack US: there are two"}},
 		"a broken pack, each of its faults": {append(packs(t), broken), []string{"EU"}, "EU", []string{
 			"pack usa: jurisdiction:", "pack usa: version: missing", `pack usa: model: "maybe"`,
 			"pack usa: states.withdrawn.b2c: must be blocked with withdrawn", "pack usa: states.soft.b2c: without a citation",
@@ -94,6 +91,14 @@ func TestACellThatAPackCannotHave(t *testing.T) {
 	}{
 		{"one that rests on nothing", gate.StateSoft, gate.Cell{Permit: true}, "without a citation"},
 		{"a clock that rests on nothing", gate.StateSoft, gate.Cell{Permit: true, Citation: "x", Expires: gate.Age{Years: 1}}, "a clock without a citation"},
+		{"a source's clock that shortens", gate.StateSoft, gate.Cell{
+			Permit: true, Citation: "x", Expires: gate.Age{Years: 1}, Clock: "x",
+			Longer: []gate.SourceClock{{Source: "checkout", Expires: gate.Age{Months: 6}, Citation: "x"}},
+		}, "not longer than the state's own"},
+		{"a source's clock that rests on nothing", gate.StateSoft, gate.Cell{
+			Permit: true, Citation: "x", Expires: gate.Age{Years: 1}, Clock: "x",
+			Longer: []gate.SourceClock{{Source: "checkout", Expires: gate.Age{Years: 2}}},
+		}, "a source's clock without a citation"},
 		{"one that permits for a reason", gate.StateSoft, gate.Cell{Permit: true, Citation: "x", Reason: gate.ReasonNoConsent}, "either permits or names a reason"},
 		{"one that blocks without a reason", gate.StateSoft, gate.Cell{Citation: "x"}, "either permits or names a reason"},
 		{"one that blocks for a reason that is not the law's", gate.StateSoft, gate.Cell{Citation: "x", Reason: gate.ReasonHardBounced}, `"hard_bounced" is no reason a pack can give`},
@@ -104,13 +109,11 @@ func TestACellThatAPackCannotHave(t *testing.T) {
 		{"one that permits a refusal", gate.StateWithdrawn, gate.Cell{Permit: true, Citation: "x"}, "must be blocked with withdrawn"},
 		{"one that permits the expired", gate.StateExpired, gate.Cell{Permit: true, Citation: "x"}, "must be blocked with expired"},
 	} {
-		pack := usPack()
-		pack.Model = gate.OptIn
-		pack.B2B = maps.Clone(pack.B2B)
-		pack.B2B[tc.state] = tc.cell
+		p := pack(t, "EU")
+		p.B2B[tc.state] = tc.cell
 		field := "states." + string(tc.state) + ".b2b"
-		if !slices.ContainsFunc(pack.Problems(), func(p gate.Problem) bool { return p.Field == field && strings.Contains(p.Text, tc.want) }) {
-			t.Errorf("%s: problems %v, want %s: %s", tc.sentence, pack.Problems(), field, tc.want)
+		if !slices.ContainsFunc(p.Problems(), func(p gate.Problem) bool { return p.Field == field && strings.Contains(p.Text, tc.want) }) {
+			t.Errorf("%s: problems %v, want %s: %s", tc.sentence, p.Problems(), field, tc.want)
 		}
 	}
 }

@@ -57,7 +57,7 @@ type Suppression struct {
 // Consent is the folded state of one recipient for one purpose. Times have a resolution of one second.
 type Consent struct {
 	State        State
-	At           time.Time // when this state was reached
+	At           time.Time // when this state was reached; the same grant said again does not move it
 	LastAct      time.Time // the person's last act; clocks run from it. Zero: At
 	Method       Method    // the grant's method; empty without a grant
 	Source       string    // "kind:id" of the grant

@@ -94,8 +94,8 @@ func purposeSuppressionRule(q *question) answer {
 	return answer{verdict: Block, reason: ReasonSuppressed, hint: suppressedHint(q.scoped)}
 }
 
-// refusalRule leaves a grant that waits for its confirmation to the rules of marketing, which block it for that, and
-// lets service mail pass a withdrawal of "everything", which is about marketing.
+// refusalRule leaves a grant that waits for its confirmation to the rules of marketing, which block it for that where
+// permission comes first, and lets service mail pass a withdrawal of "everything", which is about marketing.
 func refusalRule(q *question) answer {
 	refused := q.consent.refused()
 	switch q.stream.Kind {
@@ -104,7 +104,7 @@ func refusalRule(q *question) answer {
 	case KindConfirmation:
 		refused = refused && !q.mayConfirm()
 	default:
-		refused = q.consent.State == StateWithdrawn
+		refused = refused && (q.consent.State == StateWithdrawn || q.book.optOut)
 	}
 	if !refused {
 		return answer{}
@@ -142,14 +142,18 @@ func consentRule(q *question) answer {
 }
 
 func clockRule(q *question) answer {
-	clock := q.ruling.Expires
-	if clock.IsZero() || q.now.Before(clock.After(q.consent.clock())) {
+	clock, law := q.ruling.clock(q.consent.Source)
+	start, hint := q.consent.clock(), expiredHint
+	if q.ruling.FromGrant {
+		start, hint = q.consent.At, lapsedHint
+	}
+	if clock.IsZero() || q.now.Before(clock.After(start)) {
 		return answer{}
 	}
 	q.state = StateExpired
 	return answer{
-		verdict: Block, reason: ReasonExpired, citation: q.ruling.Clock, jurisdiction: q.ruling.from,
-		hint: expiredHint(q.consent, clock),
+		verdict: Block, reason: ReasonExpired, citation: law, jurisdiction: cmp.Or(q.ruling.clockFrom, q.ruling.from),
+		hint: hint(start, clock.After(start)),
 	}
 }
 

@@ -10,6 +10,9 @@ import (
 	"unicode/utf8"
 )
 
+// sourceKinds is the closed set of source.kind.
+const sourceKinds = "form contest whitepaper checkout account preference import broker api operator unsubscribe provider"
+
 // clockSkew is how far ahead of now an event may be timed.
 const clockSkew = 5 * time.Minute
 
@@ -132,7 +135,7 @@ func (e Event) checkSets() error {
 		{"via", string(e.Via), "mailbox account phone paper in_person"},
 		{"default_state", string(e.DefaultState), "ticked unticked bundled none"},
 		{"audience", e.Audience, "b2b b2c"},
-		{"source.kind", e.Source.Kind, "form contest whitepaper checkout account preference import broker api operator unsubscribe provider"},
+		{"source.kind", e.Source.Kind, sourceKinds},
 	} {
 		if allowed := strings.Fields(f.allowed); f.got != "" && !slices.Contains(allowed, f.got) {
 			return invalidEvent(f.field, "%q is unknown; use one of %s", f.got, strings.Join(allowed, ", "))

@@ -1,16 +1,9 @@
 package policies
 
 import (
-	"cmp"
-	"errors"
 	"fmt"
-	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/goccy/go-yaml"
-	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
 
 	"github.com/consentgate/consentgate/gate"
 )
@@ -28,9 +21,18 @@ type document struct {
 
 // clock ends the permission of some states an age after the person's last act.
 type clock struct {
-	States  []string `yaml:"states"`
-	Expires string   `yaml:"expires"`
-	Law     string   `yaml:"law"`
+	States  []string      `yaml:"states"`
+	Expires string        `yaml:"expires"`
+	From    string        `yaml:"from"` // last_act, also where empty, or grant
+	Law     string        `yaml:"law"`
+	Longer  []sourceClock `yaml:"longer"`
+}
+
+// sourceClock counts in place of a clock where the grant came from a kind of source.
+type sourceClock struct {
+	Source  string `yaml:"source"`
+	Expires string `yaml:"expires"`
+	Law     string `yaml:"law"`
 }
 
 // audiences holds one cell for all, or one each.
@@ -46,12 +48,12 @@ type cell struct {
 	Category string `yaml:"category"` // required, or empty
 }
 
-// Parse reads one pack. Unknown fields are refused, every state needs its answer, and each problem is named with its
-// line.
+// Parse reads one pack. Unknown fields are refused and every state needs its answer. The error is an *Error that names
+// each problem with its line.
 func Parse(name string, text []byte) (gate.Pack, error) {
 	var doc document
 	if err := yaml.UnmarshalWithOptions(text, &doc, yaml.Strict()); err != nil {
-		return gate.Pack{}, fmt.Errorf("%s: %s", name, yaml.FormatError(err, false, true))
+		return gate.Pack{}, &Error{[]Problem{unreadable(name, err)}}
 	}
 	r := reader{pack: gate.Pack{
 		Jurisdiction: doc.Jurisdiction, Name: doc.Name, Version: doc.Version, Model: doc.Model,
@@ -68,7 +70,7 @@ func Parse(name string, text []byte) (gate.Pack, error) {
 		r.clock(fmt.Sprintf("clocks.%d", i), c)
 	}
 	if problems := append(r.problems, r.pack.Problems()...); len(problems) > 0 {
-		return gate.Pack{}, located(name, text, problems)
+		return gate.Pack{}, &Error{located(name, text, problems)}
 	}
 	return r.pack, nil
 }
@@ -117,9 +119,12 @@ func (r *reader) cell(field string, c cell) gate.Cell {
 }
 
 func (r *reader) clock(field string, c clock) {
-	age, err := gate.ParseAge(c.Expires)
-	if err != nil {
-		r.problem(field+".expires", "%v", err)
+	if c.From != "" && c.From != "last_act" && c.From != "grant" {
+		r.problem(field+".from", "%q is unknown; use last_act or grant", c.From)
+	}
+	age := r.age(field, c.Expires)
+	longer := r.longer(field, c.Longer)
+	if age.IsZero() {
 		return
 	}
 	for i, name := range c.States {
@@ -130,55 +135,28 @@ func (r *reader) clock(field string, c clock) {
 		}
 		for _, cells := range []map[gate.State]gate.Cell{r.pack.B2C, r.pack.B2B} {
 			cell := cells[state]
-			cell.Expires, cell.Clock = age, c.Law
+			cell.Expires, cell.Clock, cell.FromGrant, cell.Longer = age, c.Law, c.From == "grant", longer
 			cells[state] = cell
 		}
 	}
 }
 
-// located puts file and line before each problem, in the order of the file.
-func located(name string, text []byte, problems []gate.Problem) error {
-	tree, err := parser.ParseBytes(text, 0)
-	if err != nil || len(tree.Docs) == 0 {
-		return fmt.Errorf("%s: no pack", name)
+func (r *reader) longer(field string, clocks []sourceClock) []gate.SourceClock {
+	var out []gate.SourceClock
+	for i, c := range clocks {
+		at := fmt.Sprintf("%s.longer.%d", field, i)
+		if !gate.IsSourceKind(c.Source) {
+			r.problem(at+".source", "%q is no kind of source; use one of events' source.kind, such as checkout", c.Source)
+		}
+		out = append(out, gate.SourceClock{Source: c.Source, Expires: r.age(at, c.Expires), Citation: c.Law})
 	}
-	type found struct {
-		line int
-		text string
-	}
-	all := make([]found, len(problems))
-	for i, p := range problems {
-		all[i] = found{lineOf(tree.Docs[0].Body, strings.Split(p.Field, ".")), p.Field + ": " + p.Text}
-	}
-	slices.SortFunc(all, func(a, b found) int { return cmp.Or(cmp.Compare(a.line, b.line), cmp.Compare(a.text, b.text)) })
-	var errs []error
-	for _, f := range all {
-		errs = append(errs, fmt.Errorf("%s:%d: %s", name, f.line, f.text))
-	}
-	return errors.Join(errs...)
+	return out
 }
 
-// lineOf follows keys and indices down the tree and returns the line of the last one that is there.
-func lineOf(node ast.Node, path []string) int {
-	line := 1
-	for _, step := range path {
-		switch n := node.(type) {
-		case *ast.MappingNode:
-			i := slices.IndexFunc(n.Values, func(v *ast.MappingValueNode) bool { return v.Key.String() == step })
-			if i < 0 {
-				return line
-			}
-			line, node = n.Values[i].Key.GetToken().Position.Line, n.Values[i].Value
-		case *ast.SequenceNode:
-			i, err := strconv.Atoi(step)
-			if err != nil || i >= len(n.Values) {
-				return line
-			}
-			node = n.Values[i]
-			line = node.GetToken().Position.Line
-		default:
-			return line
-		}
+func (r *reader) age(field, text string) gate.Age {
+	age, err := gate.ParseAge(text)
+	if err != nil {
+		r.problem(field+".expires", "%v", err)
 	}
-	return line
+	return age
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/consentgate/consentgate/gate"
 )
 
-//go:embed *.yaml
+//go:embed *.yaml testdata/*.yaml
 var files embed.FS
 
 // Load reads the packs that come with the program, by file name.

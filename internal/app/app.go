@@ -52,6 +52,7 @@ type App struct {
 	blocks      *blockLog
 	counts      *counts
 	streams     *unsub.Streams
+	reloaded    chan struct{} // holds a token where the store has yet to remember reloaded streams
 	withdrawals *unsub.Withdrawals
 	smtp        *smtpproxy.Server
 	web         *http.Server
@@ -78,7 +79,7 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, r Reloads) e
 
 // New opens the store and the journals and binds every listener; nothing is served yet.
 func New(ctx context.Context, cfg *config.Config, log *slog.Logger) (*App, error) {
-	a := &App{cfg: cfg, log: log, notify: newNotifier(os.Getenv, os.Getpid(), log)}
+	a := &App{cfg: cfg, log: log, notify: newNotifier(os.Getenv, os.Getpid(), log), reloaded: make(chan struct{}, 1)}
 	for _, w := range cfg.Warnings {
 		log.Warn("config", "note", w)
 	}
@@ -134,7 +135,7 @@ func (a *App) Run(ctx context.Context, r Reloads) error {
 	part("block log", a.blocks.ship)
 	part("withdrawals", a.withdrawals.Run)
 	part("counters", func(ctx context.Context) error { a.counts.run(ctx, countPeriod); return nil })
-	part("streams", func(ctx context.Context) error { a.streams.Remember(ctx, a.log); return nil })
+	part("streams", func(ctx context.Context) error { a.rememberStreams(ctx); return nil })
 	part("upstream probe", a.probe)
 	part("public listener", a.serveWeb)
 	part("service manager", func(ctx context.Context) error {

@@ -10,6 +10,7 @@ import (
 	"github.com/consentgate/consentgate/internal/config"
 	"github.com/consentgate/consentgate/smtpproxy"
 	"github.com/consentgate/consentgate/smtpproxy/upstream"
+	"github.com/consentgate/consentgate/unsub"
 )
 
 // Reloads is how a running program learns of new settings. The zero value never reloads.
@@ -57,10 +58,13 @@ func (a *App) Reload(ctx context.Context, cfg *config.Config) error {
 	}
 	set, err := a.settings(cfg, pool)
 	if err == nil {
-		err = a.streams.Configure(cfg.Streams())
+		_, err = unsub.NewStreams(a.store, cfg.Streams()) // whether they can be configured, before anything is
 	}
 	if err == nil {
 		err = a.smtp.Reload(set)
+	}
+	if err == nil {
+		err = a.configureStreams(cfg)
 	}
 	if err != nil {
 		return errors.Join(err, a.discard(pool))
@@ -69,6 +73,29 @@ func (a *App) Reload(ctx context.Context, cfg *config.Config) error {
 	a.cfg, a.pool = cfg, pool
 	a.mu.Unlock()
 	return nil
+}
+
+// configureStreams has the public pages know the streams, and the store remember them: their tokens outlive them.
+func (a *App) configureStreams(cfg *config.Config) error {
+	if err := a.streams.Configure(cfg.Streams()); err != nil {
+		return err
+	}
+	select {
+	case a.reloaded <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+// rememberStreams has the store remember the streams, now and after each reload, until ctx ends.
+func (a *App) rememberStreams(ctx context.Context) {
+	for ctx.Err() == nil {
+		a.streams.Remember(ctx, a.log)
+		select {
+		case <-ctx.Done():
+		case <-a.reloaded:
+		}
+	}
 }
 
 // restartOnly compares what a running program cannot change.

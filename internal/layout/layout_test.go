@@ -1,5 +1,6 @@
-// Package layout holds no code: its test keeps the import directions of the project. It reads the imports of every
-// package in the tree, so a package or an edge that the table below does not name is an error here first.
+// Package layout holds no code: its tests keep the import directions of the project, and the names in its documents.
+// One reads the imports of every package in the tree, so a package or an edge that the table below does not name is an
+// error here first.
 package layout
 
 import (

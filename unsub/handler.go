@@ -1,4 +1,4 @@
-// Package unsub is what the public sees: the links in the header, the one-click and the page behind them, and the
+// Package unsub is what the public sees: the links in the header, the one-click and the pages behind them, and the
 // withdrawals that come of it.
 //
 // A withdrawal goes to the journal before anybody is told that it counts, and to the store after that (Withdrawals).
@@ -11,32 +11,47 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
-	"io"
 	"log/slog"
-	"mime"
 	"net/http"
-	"net/url"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/consentgate/consentgate/gate"
 )
 
-// maxBody bounds what a POST may send: a one-click is 26 octets, or some hundred as multipart.
-const maxBody = 64 << 10
+// storeTimeout is how long a page waits for the store.
+const storeTimeout = time.Second
 
-// personTimeout is how long a page waits for the address that it shows masked.
-const personTimeout = time.Second
+// Store is what the pages read and write, withdrawals aside.
+type Store interface {
+	gate.Historian
+	gate.Applier
+}
 
 // Options of New.
 type Options struct {
 	Tokens      Tokens
 	Streams     *Streams
 	Withdrawals *Withdrawals
-	Persons     gate.Historian                      // for the masked address on the page; nil: none is shown
-	Unseal      func(sealed string) (string, error) // what Persons keep
+	Store       Store
+	Unseal      func(sealed string) (string, error) // the addresses that the store keeps
+	Confirm     Confirm                             // nil: the pages offer nothing that would need a confirmation
+	Brand       Brand
+	Now         func() time.Time
 	Log         *slog.Logger
+}
+
+// Confirm sends the message that asks a person to confirm, after the request was recorded. An error is shown as what it
+// is: no message, nothing promised.
+type Confirm func(ctx context.Context, r ConfirmRequest) error
+
+// ConfirmRequest is what a person asked for on the preference page.
+type ConfirmRequest struct {
+	ID       gate.ID
+	Address  gate.Address
+	Purpose  string
+	Stream   string // one of the purpose's streams, for the token of the confirmation page
+	Language string // of the page
 }
 
 type handler struct {
@@ -46,22 +61,39 @@ type handler struct {
 
 // New returns the handler of the public endpoints:
 //
-//	GET  /u/{token}   the page, which changes nothing
+//	GET  /u/{token}   the page of a message's link
 //	POST /u/{token}   one-click (RFC 8058) or the page's button: withdraws from the purpose of the token's stream
-//	GET  /style.css
+//	GET  /p/{token}   the preference page, by an unsubscribe or a preference token
+//	POST /p/{token}   stop=PURPOSE, undo=PURPOSE or ask=PURPOSE; "*" is every marketing purpose
+//	GET  /c/{token}   the confirmation page
+//	POST /c/{token}   confirm=yes: confirms the open request for the purpose of the token's stream
+//	GET  /style.css, /brand.css, /logo
 //
-// A POST that withdraws answers 200 once the store has it and 202 once the journal has it; 503 says that nothing was
-// recorded. A token that is not ours answers 404, whatever is wrong with it.
+// A GET changes nothing. A POST that withdraws answers 200 once the store has it and 202 once the journal has it; 503
+// says that nothing was recorded. A token that is not ours answers 404, whatever is wrong with it.
 func New(o Options) http.Handler {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	h := &handler{Options: o, pages: newPages()}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	h := &handler{Options: o, pages: newPages(o.Brand)}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /u/{token}", h.page)
-	mux.HandleFunc("POST /u/{token}", h.withdraw)
-	mux.HandleFunc("/u/{token}", otherMethod)
+	for path, page := range map[string]struct{ get, post http.HandlerFunc }{
+		"/u/{token}": {h.landing, h.landingPost},
+		"/p/{token}": {h.preferences, h.preferencesPost},
+		"/c/{token}": {h.confirmation, h.confirmationPost},
+	} {
+		mux.HandleFunc("GET "+path, page.get)
+		mux.HandleFunc("POST "+path, page.post)
+		mux.HandleFunc(path, otherMethod)
+	}
 	mux.HandleFunc("GET /style.css", h.pages.style)
+	mux.HandleFunc("GET /brand.css", o.Brand.serveCSS)
+	if o.Brand.Logo.Data != nil {
+		mux.HandleFunc("GET /logo", o.Brand.serveLogo)
+	}
 	mux.HandleFunc("/", h.notFound)
 	return guarded(mux)
 }
@@ -70,8 +102,8 @@ func New(o Options) http.Handler {
 func guarded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
-		h.Set("Content-Security-Policy",
-			"default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
+		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "+
+			"frame-ancestors 'none'; base-uri 'none'")
 		h.Set("Referrer-Policy", "no-referrer") // the URL is the token
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("X-Robots-Tag", "noindex")
@@ -89,177 +121,88 @@ func otherMethod(w http.ResponseWriter, r *http.Request) {
 	http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
 }
 
-func (h *handler) notFound(w http.ResponseWriter, r *http.Request) {
-	h.pages.write(w, r, http.StatusNotFound, view{Text: textNotFound})
-}
-
 // asked is what a genuine token asks for.
 type asked struct {
-	id   gate.ID
-	flow Flow
-	ref  string // evidence: which token it was, without being one
+	token string
+	kind  TokenKind
+	id    gate.ID
+	flow  Flow   // zero for a preference token, which is about no stream
+	ref   string // evidence: which token it was, without being one
 }
 
-// open verifies the request's token. Where it is false the request is answered.
-func (h *handler) open(w http.ResponseWriter, r *http.Request) (asked, bool) {
+// open verifies the request's token, which must be of one of the kinds. Where it is false the request is answered.
+func (h *handler) open(w http.ResponseWriter, r *http.Request, kinds ...TokenKind) (asked, bool) {
 	text := r.PathValue("token")
 	t, err := h.Tokens.Parse(text)
-	if err != nil || t.Kind != TokenUnsubscribe {
+	if err != nil || !slices.Contains(kinds, t.Kind) {
 		h.notFound(w, r)
 		return asked{}, false
 	}
-	flow, err := h.Streams.Find(r.Context(), t.Stream)
-	if err != nil {
+	sum := sha256.Sum256([]byte(text))
+	a := asked{token: text, kind: t.Kind, id: t.ID, ref: "token " + hex.EncodeToString(sum[:8])}
+	if t.Kind == TokenPreferences {
+		return a, true
+	}
+	if a.flow, err = h.Streams.Find(r.Context(), t.Stream); err != nil {
 		h.failed(w, r, err)
 		return asked{}, false
 	}
-	sum := sha256.Sum256([]byte(text))
-	return asked{id: t.ID, flow: flow, ref: "token " + hex.EncodeToString(sum[:8])}, true
+	return a, true
 }
 
-func (h *handler) failed(w http.ResponseWriter, r *http.Request, err error) {
-	h.Log.Error("unsubscribe request cannot be served", "error", err)
-	w.Header().Set("Retry-After", "60")
-	h.pages.write(w, r, http.StatusServiceUnavailable, view{Text: textFailed})
-}
-
-func (h *handler) page(w http.ResponseWriter, r *http.Request) {
-	a, ok := h.open(w, r)
-	if !ok {
-		return
-	}
-	v := h.view(r.Context(), a)
-	h.pages.write(w, r, http.StatusOK, v)
-}
-
-// view is the page as things stand. Without the store it still asks, and shows no address.
-func (h *handler) view(ctx context.Context, a asked) view {
-	v := view{Text: textAsk, Stream: a.flow.Name, Everything: a.flow.Purpose == gate.AllPurposes}
-	if v.Stream == "" && !v.Everything {
-		v.Stream = a.flow.Purpose
-	}
-	if h.Withdrawals.Pending(a.id, a.flow.Purpose) {
-		v.Text = textDone
-	}
-	if h.Persons == nil {
-		return v
-	}
-	ctx, cancel := context.WithTimeout(ctx, personTimeout)
+// person reads what the store holds of the token's recipient.
+func (h *handler) person(ctx context.Context, a asked) (gate.Person, error) {
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	p, err := h.Persons.Person(ctx, a.id)
-	if err != nil {
-		return v
-	}
-	v.Address = h.masked(p.Sealed)
-	if withdrawn(p.Record, a.flow.Purpose) {
-		v.Text = textDone
-	}
-	return v
+	return h.Store.Person(ctx, a.id)
 }
 
-// masked returns the address as a page may show it, empty where it is not kept or cannot be read.
-func (h *handler) masked(sealed string) string {
+// address is the recipient's address, zero where it is not kept or cannot be read.
+func (h *handler) address(sealed string) gate.Address {
 	if sealed == "" || h.Unseal == nil {
-		return ""
+		return gate.Address{}
 	}
 	text, err := h.Unseal(sealed)
 	if err != nil {
-		h.Log.Warn("address on the unsubscribe page left out", "error", err)
-		return ""
+		h.Log.Warn("address left out on a public page", "error", err)
+		return gate.Address{}
 	}
 	a, err := gate.ParseAddress(text)
 	if err != nil {
+		return gate.Address{}
+	}
+	return a
+}
+
+// masked is an address as a page may show it, empty for none.
+func masked(a gate.Address) string {
+	if a.IsZero() {
 		return ""
 	}
 	return a.Masked()
 }
 
-// The ways to say no in a POST.
-const (
-	byOneClick = "one-click"
-	byButton   = "page"
-)
-
-func (h *handler) withdraw(w http.ResponseWriter, r *http.Request) {
-	a, ok := h.open(w, r)
-	if !ok {
-		return
-	}
-	by, err := wish(w, r)
-	if err != nil || by == "" {
-		refuse(w, err)
-		return
-	}
-	result, err := h.Withdrawals.Withdraw(r.Context(), Withdrawal{
-		ID: a.id, Purpose: a.flow.Purpose, Stream: a.flow.Name, Ref: a.ref, UserAgent: r.UserAgent(), Note: by,
+func (h *handler) withdraw(r *http.Request, a asked, purpose, sourceKind, note string) (Result, error) {
+	return h.Withdrawals.Withdraw(r.Context(), Withdrawal{
+		ID: a.id, Purpose: purpose, Stream: a.flow.Name, SourceKind: sourceKind, Ref: a.ref, UserAgent: r.UserAgent(), Note: note,
 	})
-	if err != nil {
-		h.failed(w, r, err)
-		return
-	}
-	h.confirm(w, r, a, by, result)
 }
 
-// confirm answers a withdrawal that counts: a person gets a page, a mail provider a word. Never a redirect (RFC 8058
-// section 3.1).
-func (h *handler) confirm(w http.ResponseWriter, r *http.Request, a asked, by string, result Result) {
-	status, text, word := http.StatusOK, textDone, "unsubscribed\n"
-	if result == Accepted {
-		status, text, word = http.StatusAccepted, textAccepted, "accepted, in force here already\n"
+// status is the HTTP status of a withdrawal that counts.
+func (r Result) status() int {
+	if r == Accepted {
+		return http.StatusAccepted
 	}
-	if by == byButton {
-		v := h.view(r.Context(), a)
-		v.Text = text
-		h.pages.write(w, r, status, v)
-		return
-	}
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	w.WriteHeader(status)
-	_, _ = io.WriteString(w, word) // the withdrawal counts whether or not anybody reads this
+	return http.StatusOK
 }
 
-// wish reads how a POST says no: by the field of RFC 8058 section 3.2, by the page's button, or not at all. Other
-// fields are ignored, and so is the query: only a body is an act.
-func wish(w http.ResponseWriter, r *http.Request) (string, error) {
-	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-	fields, err := bodyFields(r)
-	if err != nil {
-		return "", err
-	}
-	for _, v := range fields["List-Unsubscribe"] {
-		if strings.EqualFold(strings.TrimSpace(v), "One-Click") {
-			return byOneClick, nil
-		}
-	}
-	if fields.Get("unsubscribe") != "" {
-		return byButton, nil
-	}
-	return "", nil
-}
-
-// bodyFields reads a form of either encoding; a body of another type or none is read as urlencoded.
-func bodyFields(r *http.Request) (url.Values, error) {
-	media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if media == "multipart/form-data" {
-		if err := r.ParseMultipartForm(maxBody); err != nil {
-			return nil, err
-		}
-		return r.MultipartForm.Value, nil
-	}
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		return nil, err
-	}
-	fields, _ := url.ParseQuery(string(body)) // keeps what is well formed
-	return fields, nil
-}
-
-// refuse answers a POST that says nothing we know.
-func refuse(w http.ResponseWriter, err error) {
-	if _, large := errors.AsType[*http.MaxBytesError](err); large {
-		http.Error(w, "The body is too large for an unsubscribe request.", http.StatusRequestEntityTooLarge)
-		return
-	}
-	http.Error(w, "Nothing was changed: send List-Unsubscribe=One-Click as a form, or open this address in a browser.",
-		http.StatusBadRequest)
+// write records an act of the person that happens now, as an event of a purpose. Unlike a withdrawal it is not
+// journaled: only the store can say what it comes to, and an act that failed may be repeated.
+func (h *handler) write(r *http.Request, a asked, e gate.Event) (gate.Applied, error) {
+	e.Time, e.Actor = h.Now().UTC(), "person"
+	e.UserAgent = clip(r.UserAgent(), maxUserAgent)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), applyTimeout)
+	defer cancel()
+	applied := h.Store.Apply(ctx, []gate.Change{{ID: a.id, Event: e, Live: true}})[0]
+	return applied, applied.Err
 }

@@ -21,7 +21,8 @@ const (
 // Links writes the unsubscribe links of one gate.
 type Links struct {
 	tokens Tokens
-	base   string // of the URLs, with "/u/"; empty: none
+	public string // where the handler is reached, without a slash at its end; empty: nowhere
+	base   string // of the URLs in a header, with "/u/"; empty: none
 	domain string // of the mailtos; empty: none
 }
 
@@ -35,7 +36,7 @@ func NewLinks(t Tokens, publicURL, mailtoDomain string) (*Links, error) {
 		if err := checkPublicURL(base); err != nil {
 			return nil, fmt.Errorf("unsubscribe.public_url %q: %w", publicURL, err)
 		}
-		l.base = base + "/u/"
+		l.public, l.base = base, base+"/u/"
 	}
 	if mailtoDomain != "" {
 		a, err := gate.ParseAddress("u@" + mailtoDomain)
@@ -70,6 +71,16 @@ func loopback(host string) bool {
 // URL returns the one-click and page address of a recipient for a stream.
 func (l *Links) URL(id gate.ID, stream string) string {
 	return l.base + l.tokens.Make(id, stream, TokenUnsubscribe)
+}
+
+// Preferences returns the address of a recipient's preference page.
+func (l *Links) Preferences(id gate.ID) string {
+	return l.public + "/p/" + l.tokens.Make(id, "", TokenPreferences)
+}
+
+// Confirmation returns the address of the page where a recipient confirms the purpose of a stream.
+func (l *Links) Confirmation(id gate.ID, stream string) string {
+	return l.public + "/c/" + l.tokens.Make(id, stream, TokenConfirmation)
 }
 
 // Mailto returns the mailto URI of a recipient for a stream. The token is in the local part, since some clients send an

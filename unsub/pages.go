@@ -2,72 +2,125 @@ package unsub
 
 import (
 	"bytes"
-	_ "embed"
+	"embed"
 	"html/template"
 	"net/http"
+	"slices"
 
 	"golang.org/x/text/language"
+
+	"github.com/consentgate/consentgate/gate"
 )
 
-//go:embed page.html
-var pageHTML string
+//go:embed html/*.html
+var htmlFiles embed.FS
 
 //go:embed style.css
 var styleCSS []byte
 
-// view is what a page shows besides its text.
-type view struct {
-	Text       textID
-	Address    string // masked; empty: not shown
-	Stream     string
-	Everything bool // all marketing instead of one stream
-}
-
 // pages writes the pages in the language that the browser asks for.
 type pages struct {
-	page    *template.Template
-	matcher language.Matcher
-	locales []locale // in the order of the matcher's languages; the first is the fallback
+	brand     Brand
+	templates map[string]*template.Template // by file name in html/, each within the layout
+	matcher   language.Matcher
+	locales   []*locale // in the order of the matcher's languages; the first is the fallback
 }
 
-func newPages() *pages {
-	p := &pages{page: template.Must(template.New("page").Parse(pageHTML)), locales: []locale{english(), french()}}
-	tags := make([]language.Tag, len(p.locales))
-	for i, c := range p.locales {
-		tags[i] = language.Make(c.Lang)
+// newPages panics where the files in the program are wrong, which its tests rule out.
+func newPages(b Brand) *pages {
+	locales, err := loadLocales(localeFiles)
+	if err != nil {
+		panic(err)
+	}
+	p := &pages{brand: b, locales: locales, templates: make(map[string]*template.Template)}
+	layout := template.Must(template.New("layout.html").Funcs(template.FuncMap{
+		"say": say, "titled": titled,
+	}).ParseFS(htmlFiles, "html/layout.html"))
+	for _, name := range []string{"landing.html", "preferences.html", "confirmation.html", "message.html"} {
+		p.templates[name] = template.Must(template.Must(layout.Clone()).ParseFS(htmlFiles, "html/"+name))
+	}
+	tags := make([]language.Tag, len(locales))
+	for i, l := range locales {
+		tags[i] = language.Make(l.Lang)
 	}
 	p.matcher = language.NewMatcher(tags)
 	return p
 }
 
-// write answers with the page of v.
-func (p *pages) write(w http.ResponseWriter, r *http.Request, status int, v view) {
-	_, i := language.MatchStrings(p.matcher, r.Header.Get("Accept-Language"))
-	c := p.locales[i]
-	if v.Everything {
-		v.Stream = c.Everything
+// locale is the language of an answer: the one that the page's links name, else the browser's.
+func (p *pages) locale(r *http.Request) *locale {
+	named := r.URL.Query().Get("lang")
+	if i := slices.IndexFunc(p.locales, func(l *locale) bool { return l.Lang == named }); i >= 0 {
+		return p.locales[i]
 	}
+	_, i := language.MatchStrings(p.matcher, r.Header.Get("Accept-Language"))
+	return p.locales[i]
+}
+
+// frame is what every page has around its own.
+type frame struct {
+	*locale
+	Text      text // heading and first sentence
+	Brand     Brand
+	Languages []*locale
+	Page      any // what its template shows
+}
+
+// Asker is who sends the mail, for a sentence.
+func (f frame) Asker() string {
+	if f.Brand.Name != "" {
+		return f.Brand.Name
+	}
+	return f.Sender
+}
+
+// With is the labels with what was said, for the template of that.
+func (f frame) With(s *said) struct {
+	*locale
+	Said *said
+} {
+	return struct {
+		*locale
+		Said *said
+	}{f.locale, s}
+}
+
+// PurposeName is a purpose for people to read.
+func (f frame) PurposeName(purpose string) string {
+	if purpose == gate.AllPurposes {
+		return f.Everything
+	}
+	return titled(purpose)
+}
+
+// write answers with a page.
+func (p *pages) write(w http.ResponseWriter, r *http.Request, status int, l *locale, name string, t text, page any) {
 	var b bytes.Buffer
-	err := p.page.Execute(&b, struct {
-		locale
-		view
-		Is  text
-		Ask bool
-	}{c, v, c.texts[v.Text], v.Text == textAsk})
-	if err != nil {
+	f := frame{locale: l, Text: t, Brand: p.brand, Languages: p.locales, Page: page}
+	if err := p.templates[name].Execute(&b, f); err != nil {
 		http.Error(w, "internal error", http.StatusInternalServerError)
 		return
 	}
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Language", c.Lang)
+	h.Set("Content-Language", l.Lang)
 	h.Set("Vary", "Accept-Language")
 	w.WriteHeader(status)
 	_, _ = w.Write(b.Bytes()) // the reader may have left
 }
 
 func (p *pages) style(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "text/css; charset=utf-8")
-	w.Header().Set("Cache-Control", "public, max-age=3600")
-	_, _ = w.Write(styleCSS)
+	serveAsset(w, "text/css; charset=utf-8", styleCSS)
+}
+
+func (h *handler) notFound(w http.ResponseWriter, r *http.Request) {
+	l := h.pages.locale(r)
+	h.pages.write(w, r, http.StatusNotFound, l, "message.html", l.Pages.NotFound, nil)
+}
+
+func (h *handler) failed(w http.ResponseWriter, r *http.Request, err error) {
+	h.Log.Error("public request cannot be served", "error", err)
+	w.Header().Set("Retry-After", "60")
+	l := h.pages.locale(r)
+	h.pages.write(w, r, http.StatusServiceUnavailable, l, "message.html", l.Pages.Failed, nil)
 }

@@ -1,10 +1,12 @@
 package unsub
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -21,6 +23,12 @@ type StreamKeeper interface {
 type Flow struct {
 	Name    string // empty where the stream is configured no more
 	Purpose string
+	Service bool // mail that a withdrawal from everything, which is about marketing, does not stop
+}
+
+// stopped reports whether the consent stops the flow's mail.
+func (f Flow) stopped(c gate.Consent) bool {
+	return c.State == gate.StateWithdrawn && !(f.Service && c.ByAll)
 }
 
 // Streams finds the stream behind a token's code, also of one that was renamed or removed since.
@@ -50,7 +58,7 @@ func (s *Streams) Configure(configured []*gate.Stream) error {
 		if other, ok := flows[code]; ok && other.Purpose != c.Purpose {
 			return fmt.Errorf("streams %q and %q have the same code in tokens: rename one", other.Name, c.Name)
 		}
-		flows[code] = Flow{Name: c.Name, Purpose: c.Purpose}
+		flows[code] = Flow{Name: c.Name, Purpose: c.Purpose, Service: c.Kind == gate.KindService}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -109,6 +117,16 @@ func (s *Streams) Find(ctx context.Context, code string) (Flow, error) {
 		return f, nil
 	}
 	return Flow{Purpose: gate.AllPurposes}, nil
+}
+
+// Purposes are what a person can choose about, sorted: those of the configured streams, with a stream of each.
+func (s *Streams) Purposes() []Flow {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	flows := slices.SortedFunc(maps.Values(s.configured), func(a, b Flow) int {
+		return cmp.Or(cmp.Compare(a.Purpose, b.Purpose), cmp.Compare(a.Name, b.Name))
+	})
+	return slices.CompactFunc(flows, func(a, b Flow) bool { return a.Purpose == b.Purpose })
 }
 
 func (s *Streams) known(code string) (Flow, bool) {

@@ -1,6 +1,7 @@
 package unsub
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -33,12 +34,13 @@ const (
 
 // Withdrawal is a person's no, made just now.
 type Withdrawal struct {
-	ID        gate.ID
-	Purpose   string
-	Stream    string // the stream whose token was used; empty where its name is not known any more
-	Ref       string // evidence.ref
-	UserAgent string
-	Note      string // how it was made
+	ID         gate.ID
+	Purpose    string
+	Stream     string // the stream whose token was used; empty where its name is not known any more
+	SourceKind string // source.kind; empty: unsubscribe
+	Ref        string // evidence.ref
+	UserAgent  string
+	Note       string // how it was made
 }
 
 // Result is what became of a Withdrawal.
@@ -140,7 +142,7 @@ func (w *Withdrawals) stands(ctx context.Context, x Withdrawal) (Result, bool) {
 	if w.pending.kept(pendingKey{x.ID, x.Purpose}) {
 		return Accepted, true
 	}
-	if w.o.Records == nil || x.Purpose == gate.AllPurposes || w.troubled.Load() {
+	if w.o.Records == nil || w.troubled.Load() {
 		return 0, false
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
@@ -150,10 +152,19 @@ func (w *Withdrawals) stands(ctx context.Context, x Withdrawal) (Result, bool) {
 }
 
 // withdrawn reports whether the person withdrew from the purpose in so many words. A withdrawal from everything is
-// about marketing: mail of kind service passes it, and who unsubscribes from that says something new.
+// about marketing: mail of kind service passes it, and who unsubscribes from that says something new. So does who stops
+// everything once a single purpose was reopened, or only asked for again.
 func withdrawn(r gate.Record, purpose string) bool {
 	c := r.For(purpose)
-	return c.State == gate.StateWithdrawn && (!c.ByAll || purpose == gate.AllPurposes)
+	if c.State != gate.StateWithdrawn || purpose != gate.AllPurposes {
+		return c.State == gate.StateWithdrawn && !c.ByAll
+	}
+	for _, other := range r.Consents {
+		if other.State != gate.StateWithdrawn || !other.Requested.IsZero() {
+			return false
+		}
+	}
+	return true
 }
 
 func (w *Withdrawals) entry(x Withdrawal) entry {
@@ -164,7 +175,7 @@ func (w *Withdrawals) entry(x Withdrawal) entry {
 		Purpose:   x.Purpose,
 		Time:      now,
 		Actor:     "person",
-		Source:    gate.Source{Kind: "unsubscribe", ID: x.Stream},
+		Source:    gate.Source{Kind: cmp.Or(x.SourceKind, "unsubscribe"), ID: x.Stream},
 		Evidence:  gate.Evidence{Ref: x.Ref},
 		UserAgent: clip(x.UserAgent, maxUserAgent),
 		Note:      x.Note,

@@ -80,14 +80,19 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, r Reloads) e
 // New opens the store and the journals and binds every listener; nothing is served yet.
 func New(ctx context.Context, cfg *config.Config, log *slog.Logger) (*App, error) {
 	a := &App{cfg: cfg, log: log, notify: newNotifier(os.Getenv, os.Getpid(), log), reloaded: make(chan struct{}, 1)}
-	for _, w := range cfg.Warnings {
-		log.Warn("config", "note", w)
-	}
+	a.warn(cfg)
 	if err := a.open(ctx); err != nil {
 		a.Close()
 		return nil, err
 	}
 	return a, nil
+}
+
+// warn logs what the operator should see of settings that come into force.
+func (a *App) warn(cfg *config.Config) {
+	for _, w := range cfg.Warnings {
+		a.log.Warn("config", "note", w)
+	}
 }
 
 // open brings the parts up in the order of their needs.

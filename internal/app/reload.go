@@ -42,6 +42,7 @@ func (a *App) reload(ctx context.Context, r Reloads) {
 		a.log.Error("reload refused, the settings in force stay", "err", err)
 		return
 	}
+	a.warn(cfg)
 	a.log.Info("reloaded", "streams", len(cfg.Streams()), "credentials", len(cfg.Credentials))
 }
 

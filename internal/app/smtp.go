@@ -53,11 +53,7 @@ func (a *App) settings(cfg *config.Config, pool *upstream.Pool) (smtpproxy.Setti
 
 // Policy is the packs and jurisdictions that the config enables.
 func Policy(cfg *config.Config) (*gate.Policy, error) {
-	packs, err := policies.Load()
-	if err != nil {
-		return nil, err
-	}
-	policy, err := gate.NewPolicy(packs, cfg.Jurisdictions, cfg.DefaultJurisdiction)
+	policy, err := gate.NewPolicy(policies.Packs(cfg.Packs()), cfg.Jurisdictions, cfg.DefaultJurisdiction)
 	if err != nil {
 		return nil, err
 	}

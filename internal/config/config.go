@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"github.com/consentgate/consentgate/gate"
+	"github.com/consentgate/consentgate/policies"
 	"github.com/consentgate/consentgate/smtpproxy/upstream"
 )
 
@@ -18,6 +19,7 @@ type Config struct {
 	Mode                gate.Mode
 	Jurisdictions       []string
 	DefaultJurisdiction string
+	Policies            Policies
 	DefaultStream       string // empty: mail that matches no stream is refused
 	BareLines           string // "reject" or "normalise": what a bare CR or LF gets
 	IDKeyFile           string // empty: in DataDir
@@ -36,6 +38,7 @@ type Config struct {
 
 	lines     map[string]int // of the fields in File
 	streams   []*gate.Stream
+	packs     []policies.Entry
 	storeFile string // a file that holds the store URL
 	password  string // CONSENTGATE_UPSTREAM_PASSWORD
 }

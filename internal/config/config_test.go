@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -336,6 +337,29 @@ func TestTheRedactedFormReadsBackAsTheSameSettings(t *testing.T) {
 	}
 	if diff := cmp.Diff(text, string(again)); diff != "" {
 		t.Errorf("printed again (-first +second):\n%s", diff)
+	}
+}
+
+func TestAnOwnPackTakesItsPlace(t *testing.T) {
+	t.Parallel()
+	c := parse(t, "jurisdictions: [FR]\npolicies: {folder: testdata/packs}\n", config.Options{})
+	for _, p := range c.Packs() {
+		if p.Jurisdiction == "FR" && (p.Version != "house-1" || !p.Evidence) {
+			t.Errorf("FR is %s, evidence required: %v", p.Version, p.Evidence)
+		}
+	}
+	if strings.Contains(strings.Join(c.Warnings, "\n"), "pack") {
+		t.Errorf("a stricter pack is warned of: %q", c.Warnings)
+	}
+}
+
+func TestALooserPackCountsOnlyWithAWarning(t *testing.T) {
+	t.Parallel()
+	c := parse(t, "policies: {folder: testdata/looser, allow_looser: true}\n", config.Options{})
+	const want = "pack FR (testdata/looser/fr.yaml) gives more than the one that comes with the program: " +
+		"states.implied.b2b permits; FR blocks with no_consent; states.implied.b2c permits; FR blocks with no_consent"
+	if !slices.Contains(c.Warnings, want) {
+		t.Errorf("warnings %q, want one of them to be\n%s", c.Warnings, want)
 	}
 }
 

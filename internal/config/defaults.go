@@ -53,6 +53,7 @@ func (c *Config) complete(r *report, o Options) {
 	if c.DefaultJurisdiction == "" {
 		c.DefaultJurisdiction = firstOr(c.Jurisdictions, "EU")
 	}
+	c.Policies.complete(c.File)
 	for i := range c.Listeners {
 		c.Listeners[i].complete()
 	}

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -82,12 +83,22 @@ func (r *report) line(field string) int {
 	return 0
 }
 
-// err returns all problems by line, or nil.
+// rank puts the problems of other files, such as packs, behind those of the config.
+func (r *report) rank(p Problem) int {
+	if p.File == "" || p.File == r.file {
+		return 0
+	}
+	return 1
+}
+
+// err returns all problems by file and line, or nil.
 func (r *report) err() error {
 	if len(r.problems) == 0 {
 		return nil
 	}
-	slices.SortStableFunc(r.problems, func(a, b Problem) int { return a.Line - b.Line })
+	slices.SortStableFunc(r.problems, func(a, b Problem) int {
+		return cmp.Or(cmp.Compare(r.rank(a), r.rank(b)), strings.Compare(a.File, b.File), a.Line-b.Line)
+	})
 	return &Error{r.problems}
 }
 

@@ -22,6 +22,7 @@ func (c *Config) tree() yaml.MapSlice {
 		"mode", string(c.Mode),
 		"jurisdictions", c.Jurisdictions,
 		"default_jurisdiction", c.DefaultJurisdiction,
+		"policies", c.Policies.tree(),
 		"default_stream", c.DefaultStream,
 		"bare_lines", c.BareLines,
 		"id_key_file", c.IDKeyFile,

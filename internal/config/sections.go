@@ -22,6 +22,7 @@ func (c *Config) read() reader {
 			"mode":                 oneOf(&c.Mode, gate.ModeEnforce, gate.ModeObserve),
 			"jurisdictions":        texts(&c.Jurisdictions),
 			"default_jurisdiction": text(&c.DefaultJurisdiction),
+			"policies":             c.Policies.read(),
 			"default_stream":       text(&c.DefaultStream),
 			"bare_lines":           oneOf(&c.BareLines, "reject", "normalise"),
 			"id_key_file":          text(&c.IDKeyFile),

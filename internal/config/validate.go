@@ -11,7 +11,6 @@ import (
 
 	"golang.org/x/crypto/bcrypt"
 
-	"github.com/consentgate/consentgate/policies"
 	"github.com/consentgate/consentgate/smtpproxy/upstream"
 )
 
@@ -72,34 +71,6 @@ func checkName(s string) error {
 		return errors.New("is no host name: use letters, digits and hyphens between dots")
 	}
 	return nil
-}
-
-func (c *Config) validateJurisdictions(r *report) {
-	packs, err := policies.Load()
-	if err != nil {
-		r.add("jurisdictions", "%v", err)
-		return
-	}
-	known := make([]string, len(packs))
-	for i, p := range packs {
-		known[i] = p.Jurisdiction
-	}
-	for i, j := range c.Jurisdictions {
-		if !slices.Contains(known, j) {
-			r.add(fmt.Sprintf("jurisdictions[%d]", i), "there is no pack for %q: use %s", j, alternatives(known))
-		}
-	}
-	if len(c.Jurisdictions) == 0 {
-		r.add("jurisdictions", "names none: use %s", alternatives(known))
-	}
-	c.checkEnabled(r, "default_jurisdiction", c.DefaultJurisdiction)
-}
-
-// checkEnabled: a jurisdiction that a setting names must be among those enabled.
-func (c *Config) checkEnabled(r *report, field, jurisdiction string) {
-	if !slices.Contains(c.Jurisdictions, jurisdiction) {
-		r.add(field, "%q is not enabled: add it to jurisdictions, or name one of %s", jurisdiction, alternatives(c.Jurisdictions))
-	}
 }
 
 func (c *Config) validateTLS(r *report) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"time"
 
@@ -147,7 +148,7 @@ func (d *delivery) noticeFields(lost []int) string {
 	b.WriteString("Reporting-MTA: dns; " + d.ses.srv.opt.Hostname + "\r\n")
 	for _, p := range d.tx.from.Params {
 		if p.Key == "ENVID" {
-			b.WriteString("Original-Envelope-Id: " + p.Value + "\r\n")
+			b.WriteString("Original-Envelope-Id: " + plainText(p.Value) + "\r\n")
 		}
 	}
 	for _, r := range lost {
@@ -155,11 +156,26 @@ func (d *delivery) noticeFields(lost []int) string {
 		b.WriteString("\r\n")
 		for _, p := range d.tx.rcpts[r].path.Params {
 			if p.Key == "ORCPT" {
-				b.WriteString("Original-Recipient: " + p.Value + "\r\n")
+				b.WriteString("Original-Recipient: " + plainText(p.Value) + "\r\n")
 			}
 		}
 		fmt.Fprintf(&b, "Final-Recipient: rfc822; %s\r\nAction: failed\r\nStatus: %d.%d.%d\r\nDiagnostic-Code: smtp; %s\r\n",
 			d.tx.rcpts[r].path.Mailbox, code[0], code[1], code[2], d.diagnostic(r))
+	}
+	return b.String()
+}
+
+// plainText decodes xtext (RFC 3461 section 4). What is none, or hides anything but printable ASCII, stays as it came.
+func plainText(xtext string) string {
+	var b strings.Builder
+	head, rest, found := strings.Cut(xtext, "+")
+	for b.WriteString(head); found; b.WriteString(head) {
+		c, err := strconv.ParseUint(rest[:min(2, len(rest))], 16, 8)
+		if err != nil || len(rest) < 2 || c < ' ' || c > '~' {
+			return xtext
+		}
+		b.WriteByte(byte(c))
+		head, rest, found = strings.Cut(rest[2:], "+")
 	}
 	return b.String()
 }

@@ -1,0 +1,176 @@
+package smtpproxy_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/consentgate/consentgate/gate"
+	"github.com/consentgate/consentgate/smtpproxy"
+	"github.com/consentgate/consentgate/smtpproxy/smtptest"
+)
+
+// noticeTo sends a split message in which the upstream refuses double for good, and returns the notice; empty where
+// there is none.
+func noticeTo(t *testing.T, mail, rcpt string) string {
+	t.Helper()
+	w := start(t)
+	w.upstream.OnRcpt("double@example.net", smtptest.Reply("550 5.1.1 gone"))
+	w.play("C: MAIL FROM:<promo@example.com>" + mail + "\nS: 250\nC: RCPT TO:<active@example.net>\nS: 250\n" +
+		"C: RCPT TO:<double@example.net>" + rcpt + "\nS: 250\nC: DATA\nS: 354\nC: Subject: hello\nC:\nC: text\nC: .\nS: 250\n")
+	for _, m := range w.upstream.Messages() {
+		if m.Complete && strings.HasPrefix(m.MailArg, "<>") {
+			return string(m.Data)
+		}
+	}
+	return ""
+}
+
+func TestANoticeIsOwedUnlessNOTIFYLeavesFailureOut(t *testing.T) {
+	t.Parallel()
+	for rcpt, owed := range map[string]bool{
+		"": true, " NOTIFY=FAILURE": true, " NOTIFY=success,failure": true, " NOTIFY=NEVER": false, " NOTIFY=SUCCESS,DELAY": false,
+	} {
+		if notice := noticeTo(t, "", rcpt); (notice != "") != owed {
+			t.Errorf("%q: notice %q, owed: %v", rcpt, notice, owed)
+		}
+	}
+}
+
+func TestANoticeCarriesWhatTheSenderGaveForIt(t *testing.T) {
+	t.Parallel()
+	notice := noticeTo(t, " ENVID=job+2B7+3D1", " NOTIFY=FAILURE ORCPT=rfc822;d+2Bx@example.org")
+	for _, line := range []string{
+		"Original-Envelope-Id: job+7=1\r\n", "Original-Recipient: rfc822;d+x@example.org\r\n", "Final-Recipient: rfc822; double@example.net\r\n",
+		"Action: failed\r\n", "Status: 5.1.1\r\n", "Auto-Submitted: auto-replied\r\n", "report-type=delivery-status", "Subject: hello\r\n",
+	} {
+		if !strings.Contains(notice, line) {
+			t.Errorf("%q is missing in\n%s", line, notice)
+		}
+	}
+	if strings.Contains(notice, "active@example.net") {
+		t.Errorf("the notice names somebody else:\n%s", notice)
+	}
+	if notice := noticeTo(t, " ENVID=a+0D+0ABcc:x", ""); !strings.Contains(notice, "Original-Envelope-Id: a+0D+0ABcc:x\r\n") {
+		t.Errorf("line breaks that an ENVID hides come out in\n%s", notice)
+	}
+}
+
+// TestWithoutANoticeAPermanentRefusalIsNot250: every way in which the upstream may fail to take the notice.
+func TestWithoutANoticeAPermanentRefusalIsNot250(t *testing.T) {
+	t.Parallel()
+	for name, fault := range map[string]smtptest.Fault{
+		"refused": smtptest.Reply("550 5.1.1 who"), "put off": smtptest.Reply("450 4.2.0 later"),
+		"closed": smtptest.Close(), "garbled": smtptest.Garbage(),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := start(t)
+			w.upstream.OnRcpt("r550@example.net", smtptest.Reply("550 5.1.1 gone"))
+			w.upstream.OnRcpt("order@shop.example.com", fault)
+			w.play(message("order@shop.example.com", "451 4.4.1", "r550", "other"))
+			if n := w.served("other"); n != 0 {
+				t.Errorf("served %d times though the client hears that nobody was", n)
+			}
+		})
+	}
+}
+
+func TestPastTheBoundNoNewCopyStarts(t *testing.T) {
+	t.Parallel()
+	w := start(t, func(_ *world, o *smtpproxy.Options) { o.Limits.Deliver = -time.Second })
+	w.play(message("promo@example.com", "451 4.4.1", "active", "double"))
+	if w.served("active")+w.served("double") != 0 {
+		t.Error("a copy was sent past the bound")
+	}
+}
+
+func TestTheStoreIsAskedAgainBeforeTheDotAndItsTroubleIsNoConsent(t *testing.T) {
+	t.Parallel()
+	for _, from := range []string{"news@example.com", "promo@example.com"} {
+		w := start(t)
+		begin, end, _ := strings.Cut(message(from, "451 4.3.0", "active", "double"), "C: Subject")
+		c := dial(w)
+		c.Play(begin)
+		w.records.set(true)
+		w.clock.add(time.Second)
+		c.Play("C: Subject" + end)
+		if w.served("active")+w.served("double") != 0 {
+			t.Errorf("%s: a copy left without a consent that could be read", from)
+		}
+	}
+}
+
+func TestLMTPTellsApartWhoWithdrewAndWhoHasToWait(t *testing.T) {
+	t.Parallel()
+	w := start(t, func(_ *world, o *smtpproxy.Options) { o.Listeners[0].LMTP = true })
+	c := smtptest.Dial(t, w.addr, w.upstream)
+	c.Play("S: 220\nC: LHLO client.example\nS* 250\nC: MAIL FROM:<news@example.com>\nS: 250\n" +
+		"C: RCPT TO:<active@example.net>\nS: 250\nC: RCPT TO:<double@example.net>\nS: 250\nC: DATA\nS: 354\n")
+	w.withdraw("active@example.net")
+	w.clock.add(time.Second)
+	c.Play("C: Subject: x\nC:\nC: .\nS: 550 5.7.1 Recipient blocked by consent policy (withdrawn)\nS: 451 4.7.1\n")
+	if w.served("active")+w.served("double") != 0 {
+		t.Error("a copy left after the withdrawal")
+	}
+}
+
+// stumbling is a ledger of which one method fails.
+type stumbling struct {
+	gate.Ledger
+	enter, note bool
+}
+
+var errLedger = errors.New("dial tcp 10.0.0.5:6379: i/o timeout")
+
+func (l *stumbling) Enter(ctx context.Context, key string, lease time.Duration) ([]string, bool, error) {
+	if l.enter {
+		return nil, false, errLedger
+	}
+	return l.Ledger.Enter(ctx, key, lease)
+}
+
+func (l *stumbling) Note(ctx context.Context, key string, members []string, ttl time.Duration) error {
+	if l.note {
+		return errLedger
+	}
+	return l.Ledger.Note(ctx, key, members, ttl)
+}
+
+func TestWithoutTheLedgerNothingIsSplit(t *testing.T) {
+	t.Parallel()
+	w := start(t, func(_ *world, o *smtpproxy.Options) { o.Ledger = &stumbling{Ledger: o.Ledger, enter: true} })
+	w.play(message("promo@example.com", "451 4.3.0", "active", "double"))
+	if w.served("active")+w.served("double") != 0 {
+		t.Error("a copy was sent that nobody could have noted")
+	}
+	w.play(message("news@example.com", "250", "active", "double"))
+}
+
+func TestALedgerThatCannotBeWrittenIsNeverA250(t *testing.T) {
+	t.Parallel()
+	w := start(t, func(_ *world, o *smtpproxy.Options) { o.Ledger = &stumbling{Ledger: o.Ledger, note: true} })
+	w.upstream.OnRcpt("double@example.net", smtptest.Reply("450 4.2.0 greylisted"))
+	w.play(message("promo@example.com", "451 4.4.2 Delivered to 1 of 2", "active", "double"))
+}
+
+// TestAClientThatDoesNotWaitForTheReplyChangesNothing: the dot has come, so the message is sent, once, and the upstream
+// connection stays good.
+func TestAClientThatDoesNotWaitForTheReplyChangesNothing(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	w.upstream.On(smtptest.Dot, smtptest.Slow(1).Times(1))
+	c := w.rawClient()
+	c.begin("news@example.com", "active")
+	if _, err := c.nc.Write([]byte("Subject: x\r\n\r\n.\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	_ = c.nc.Close()
+	smtptest.Eventually(t, "the message is there", func() bool { return w.served("active") == 1 })
+	w.play(message("news@example.com", "250", "double"))
+	if n := w.upstream.Total(); n > 2 {
+		t.Errorf("%d connections upstream, want the one of the probe and one more at most", n)
+	}
+}

@@ -28,7 +28,7 @@ type Flow struct {
 
 // stopped reports whether the consent stops the flow's mail.
 func (f Flow) stopped(c gate.Consent) bool {
-	return c.State == gate.StateWithdrawn && !(f.Service && c.ByAll)
+	return c.State == gate.StateWithdrawn && (!f.Service || !c.ByAll)
 }
 
 // Streams finds the stream behind a token's code, also of one that was renamed or removed since.

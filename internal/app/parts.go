@@ -92,6 +92,10 @@ func (a *App) openWeb(ctx context.Context) (err error) {
 	if a.cfg.Unsubscribe.PublicURL == "" {
 		return nil
 	}
+	brand, err := a.cfg.Unsubscribe.Brand.Public()
+	if err != nil {
+		return err
+	}
 	var lc net.ListenConfig
 	if a.webSocket, err = lc.Listen(ctx, "tcp", a.cfg.Unsubscribe.Listen); err != nil {
 		return fmt.Errorf("unsubscribe.listen: %w", err)
@@ -100,7 +104,7 @@ func (a *App) openWeb(ctx context.Context) (err error) {
 	a.web = &http.Server{
 		Handler: unsub.New(unsub.Options{
 			Tokens: unsub.Tokens{Keys: a.keys}, Streams: a.streams, Withdrawals: a.withdrawals,
-			Store: a.store, Unseal: a.keys.Unseal, Now: time.Now, Log: a.log,
+			Store: a.store, Unseal: a.keys.Unseal, Brand: brand, Now: time.Now, Log: a.log,
 		}),
 		ReadHeaderTimeout: webHeaders, ReadTimeout: webRequest, WriteTimeout: webRequest, IdleTimeout: webIdle,
 		MaxHeaderBytes: webMaxHeader, ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),

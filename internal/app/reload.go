@@ -115,6 +115,7 @@ func (a *App) restartOnly(cfg *config.Config) error {
 		{"timeouts.drain", old.Timeouts.Drain, cfg.Timeouts.Drain},
 		{"unsubscribe.listen", old.Unsubscribe.Listen, cfg.Unsubscribe.Listen},
 		{"unsubscribe.public_url", old.Unsubscribe.PublicURL != "", cfg.Unsubscribe.PublicURL != ""},
+		{"unsubscribe.brand", old.Unsubscribe.Brand, cfg.Unsubscribe.Brand},
 	} {
 		if k.was != k.now {
 			return fmt.Errorf("%s was changed: %w", k.key, smtpproxy.ErrNeedsRestart)

@@ -104,6 +104,7 @@ type Unsubscribe struct {
 	PublicURL string              // without a slash at its end
 	Existing  gate.ExistingHeader // where a stream says nothing
 	OnSigned  gate.OnSigned       // where a stream says nothing
+	Brand     Brand
 }
 
 // Log is the blocked-send log.

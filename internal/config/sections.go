@@ -122,6 +122,7 @@ func (u *Unsubscribe) read() reader {
 			"mailto_domain":   later("unsubscribing by mail"),
 			"existing_header": existingHeader(&u.Existing),
 			"on_signed":       onSigned(&u.OnSigned),
+			"brand":           u.Brand.read(),
 		}
 	})
 }

@@ -40,6 +40,7 @@ func (c *Config) validatePaths(r *report) {
 		{"store_file", c.storeFile},
 		{"tls.certificate", c.TLS.Certificate},
 		{"tls.key", c.TLS.Key},
+		{"unsubscribe.brand.logo_file", c.Unsubscribe.Brand.LogoFile},
 	}
 	for i, u := range c.Upstreams {
 		paths = append(paths, [2]string{fmt.Sprintf("upstreams[%d].password_file", i), u.PasswordFile})

@@ -20,7 +20,7 @@ then stay up until Ctrl-C. Nothing is kept.`,
   consentgate demo --once`,
 		Args: cobra.NoArgs,
 		RunE: p.run(p.untilSignal(func(ctx context.Context, _ []string) error {
-			return app.Demo(ctx, app.DemoOptions{Once: once, Out: p.out})
+			return app.Demo(ctx, app.DemoOptions{Once: once, JSON: p.json, Out: p.out})
 		})),
 	}
 	cmd.Flags().BoolVar(&once, "once", false, "exit after the table: 0 only if every outcome was the expected one")

@@ -3,6 +3,7 @@ package app
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -25,6 +26,7 @@ import (
 // DemoOptions of Demo.
 type DemoOptions struct {
 	Once bool // exit after the table instead of staying up
+	JSON bool // a JSON object for each outcome, for the header and for the addresses, one a line, instead of text
 	Out  io.Writer
 	Log  *slog.Logger // nil: nothing is logged
 }
@@ -72,7 +74,7 @@ func demonstrate(ctx context.Context, parts *errgroup.Group, dir string, box *si
 		defer a.Close()
 		return a.Run(ctx, Reloads{})
 	})
-	d := &demo{app: a, box: box, out: o.Out}
+	d := &demo{app: a, box: box, out: o.Out, json: o.JSON}
 	if err := d.show(ctx); err != nil || o.Once {
 		return err
 	}
@@ -119,6 +121,8 @@ type demo struct {
 	app *App
 	box *sink.Sink
 	out io.Writer
+
+	json bool
 }
 
 // outcome is what became of one message.
@@ -144,7 +148,9 @@ func (d *demo) show(ctx context.Context) error {
 			all = append(all, o)
 		}
 	}
-	d.table(all)
+	if err := d.tell(all); err != nil {
+		return err
+	}
 	if err := d.verify(ctx, all); err != nil {
 		return err
 	}
@@ -184,7 +190,7 @@ func (d *demo) send(ctx context.Context, p sample, stream string) (outcome, erro
 	from, text := demoMessage(p.address, stream)
 	err = smtp.SendMail(d.app.SMTPAddrs()[0].String(), nil, from, []string{p.address}, text)
 	if refused, ok := errors.AsType[*textproto.Error](err); ok {
-		o.reply, err = refused.Error(), nil
+		o.reply, err = fmt.Sprintf("%d %s", refused.Code, refused.Msg), nil
 	}
 	return o, err
 }
@@ -198,7 +204,36 @@ func demoMessage(to, stream string) (from string, text []byte) {
 		from, to, subject, time.Now().Format(time.RFC1123Z), stream, time.Now().UnixNano())
 }
 
-func (d *demo) table(all []outcome) {
+// shown is an outcome as JSON.
+type shown struct {
+	Recipient string       `json:"recipient"`
+	Stream    string       `json:"stream"`
+	Verdict   gate.Verdict `json:"verdict"`
+	Reason    gate.Reason  `json:"reason"`
+	Hint      string       `json:"hint"`
+	Reply     string       `json:"reply"` // empty where the client was not refused
+}
+
+func (d *demo) tell(all []outcome) error {
+	if !d.json {
+		return d.table(all)
+	}
+	for _, o := range all {
+		x := shown{o.sample.address, o.stream, o.decision.Verdict, o.decision.Reason, o.decision.Hint, o.reply}
+		if err := d.printJSON(x); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *demo) printJSON(v any) error {
+	e := json.NewEncoder(d.out)
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
+
+func (d *demo) table(all []outcome) error {
 	w := tabwriter.NewWriter(d.out, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(w, "RECIPIENT\tSTREAM\tVERDICT\tREASON\tWHAT WOULD UNBLOCK IT")
 	for _, o := range all {
@@ -208,7 +243,7 @@ func (d *demo) table(all []outcome) {
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", o.sample.address, o.stream, o.decision.Verdict, orDash(string(o.decision.Reason)), hint)
 	}
-	_ = w.Flush()
+	return w.Flush()
 }
 
 func orDash(s string) string {
@@ -239,7 +274,7 @@ func (d *demo) verify(ctx context.Context, all []outcome) error {
 	for _, m := range got {
 		header, _, _ := bytes.Cut(m.Data, []byte("\r\n\r\n"))
 		if bytes.Contains(header, []byte("From: <news@")) {
-			fmt.Fprintf(d.out, "\nA newsletter as it was delivered:\n\n  %s\n", strings.ReplaceAll(string(header), "\r\n", "\n  "))
+			wrong = append(wrong, d.tellHeader(header))
 			if !bytes.Contains(header, []byte("List-Unsubscribe: <http")) || !bytes.Contains(header, []byte("List-Unsubscribe-Post: ")) {
 				wrong = append(wrong, fmt.Errorf("%w: a newsletter has no List-Unsubscribe", errDemo))
 			}
@@ -247,6 +282,14 @@ func (d *demo) verify(ctx context.Context, all []outcome) error {
 		}
 	}
 	return errors.Join(wrong...)
+}
+
+func (d *demo) tellHeader(header []byte) error {
+	if d.json {
+		return d.printJSON(map[string]string{"header": string(header)})
+	}
+	_, err := fmt.Fprintf(d.out, "\nA newsletter as it was delivered:\n\n  %s\n", strings.ReplaceAll(string(header), "\r\n", "\n  "))
+	return err
 }
 
 // check holds the decision, and what the client read, against the sample.
@@ -265,6 +308,12 @@ func (o outcome) check() error {
 }
 
 func (d *demo) addresses() error {
+	if d.json {
+		return d.printJSON(map[string]string{
+			"gate": d.app.SMTPAddrs()[0].String(), "mailbox": "http://" + d.box.HTTPAddr(),
+			"unsubscribe": "http://" + d.app.WebAddr().String(),
+		})
+	}
 	_, err := fmt.Fprintf(d.out, `
 Gate             %s    (send to it yourself: swaks --server %[1]s --from news@example.com --to you@example.com)
 Capture mailbox  http://%s
@@ -275,6 +324,8 @@ Unsubscribe      http://%s    (open a link of a captured newsletter)
 
 // stay waits for Ctrl-C.
 func (d *demo) stay(ctx context.Context) {
-	fmt.Fprintln(d.out, "\nRunning until Ctrl-C.")
+	if !d.json {
+		fmt.Fprintln(d.out, "\nRunning until Ctrl-C.")
+	}
 	<-ctx.Done()
 }

@@ -58,18 +58,21 @@ func Cases() ([]Case, error) {
 	return ReadCases(dir, "policies/testdata")
 }
 
-// ReadCases reads the files *.yaml at the top of dir; name stands before theirs in problems. The error is an *Error with
+// ReadCases reads the files *.yaml and *.yml at the top of dir; name stands before theirs in problems. The error is an *Error with
 // every problem of all files.
 func ReadCases(dir fs.FS, name string) ([]Case, error) {
-	found, err := fs.Glob(dir, "*.yaml")
+	found, err := fs.ReadDir(dir, ".")
 	if err != nil {
-		return nil, fmt.Errorf("find cases: %w", err)
+		return nil, &Error{[]Problem{{File: name, Text: "cannot be read: " + cause(err)}}}
 	}
 	var all []Case
 	var problems []Problem
 	for _, f := range found {
-		at := path.Join(name, f)
-		text, err := fs.ReadFile(dir, f)
+		if f.IsDir() || !isYAML(f.Name()) {
+			continue
+		}
+		at := path.Join(name, f.Name())
+		text, err := fs.ReadFile(dir, f.Name())
 		if err != nil {
 			problems = append(problems, Problem{File: at, Text: "cannot be read: " + cause(err)})
 			continue

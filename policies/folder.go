@@ -84,8 +84,7 @@ func readFolder(folder string) (own []ownPack, problems []Problem) {
 	}
 	from := make(map[string]string)
 	for _, f := range files {
-		ext := filepath.Ext(f.Name())
-		if f.IsDir() || ext != ".yaml" && ext != ".yml" {
+		if f.IsDir() || !isYAML(f.Name()) {
 			continue
 		}
 		o, err := readPack(filepath.Join(folder, f.Name()))
@@ -105,6 +104,10 @@ func readFolder(folder string) (own []ownPack, problems []Problem) {
 		problems = append(problems, Problem{File: folder, Text: "holds no pack: put files NAME.yaml there, or remove policies.folder"})
 	}
 	return own, problems
+}
+
+func isYAML(name string) bool {
+	return strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, ".yml")
 }
 
 func readPack(path string) (ownPack, *Error) {

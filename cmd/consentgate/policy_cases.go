@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/consentgate/consentgate/policies"
+)
+
+func (p *program) policyTestCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "test [DIR]",
+		Short: "run cases against the packs in force",
+		Long: `Run cases against the packs in force: what happened to a person, which mail is to be sent, and what has
+to come of it. Without DIR these are the cases that come with the program; with it, the files *.yaml
+there. docs/policies.md explains how to write them. Nothing is sent, and no store is asked.
+
+Exit codes: 0 every case came out as it says, 1 some did not.`,
+		Example: `  consentgate policy test
+  consentgate policy test /etc/consentgate/cases`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: p.run(func(_ context.Context, args []string) error { return p.policyTest(args) }),
+	}
+}
+
+// tried is the JSON of policy test.
+type tried struct {
+	Cases  int               `json:"cases"`
+	Failed []policies.Result `json:"failed"`
+}
+
+func (p *program) policyTest(dirs []string) error {
+	cfg, err := p.config()
+	if err != nil {
+		return err
+	}
+	cases, err := readCases(dirs)
+	if err != nil {
+		return err
+	}
+	packs := policies.Packs(cfg.Packs())
+	t := tried{Cases: len(cases), Failed: []policies.Result{}}
+	for _, c := range cases {
+		r, err := c.Try(packs)
+		if err != nil {
+			return err
+		}
+		if !r.OK {
+			t.Failed = append(t.Failed, r)
+		}
+	}
+	if err := p.print(t, t.text); err != nil {
+		return err
+	}
+	if len(t.Failed) > 0 {
+		return fmt.Errorf("%d of %d cases came out otherwise", len(t.Failed), t.Cases)
+	}
+	return nil
+}
+
+func readCases(dirs []string) ([]policies.Case, error) {
+	if len(dirs) == 0 {
+		return policies.Cases()
+	}
+	return policies.ReadCases(os.DirFS(dirs[0]), dirs[0])
+}
+
+func (t tried) text(w io.Writer) {
+	for _, r := range t.Failed {
+		line(w, fmt.Sprintf("%s:%d: %s", r.File, r.Line, r.Title))
+		line(w, "  "+r.String())
+		line(w, "  expected: "+quoted(r.Expect, r.Law))
+		line(w, "  got:      "+quoted(r.Got, r.Citation))
+		line(w)
+	}
+	if len(t.Failed) == 0 {
+		line(w, fmt.Sprintf("%d cases, all as they say", t.Cases))
+	}
+}
+
+// quoted is an outcome with its law, if any.
+func quoted(outcome, law string) string {
+	if law == "" {
+		return outcome
+	}
+	return outcome + " (" + law + ")"
+}

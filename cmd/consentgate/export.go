@@ -33,7 +33,7 @@ With --out the file is readable by its owner only, and stands under its name onc
   consentgate export --format jsonl --out backup.jsonl
   consentgate export --purpose newsletter --state passive_unconfirmed`,
 		Args: cobra.NoArgs,
-		RunE: p.run(func(ctx context.Context, _ []string) error { return p.export(ctx, f) }),
+		RunE: p.run(p.untilSignal(func(ctx context.Context, _ []string) error { return p.export(ctx, f) })),
 	}
 	fs := cmd.Flags()
 	fs.StringVar(&f.format, "format", bulk.FormatCSV, "csv (records) or jsonl (events)")

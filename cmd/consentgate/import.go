@@ -51,7 +51,7 @@ Exit codes: 0 all rows are recorded, 1 some were rejected.`,
 			}
 			return nil
 		},
-		RunE: p.run(func(ctx context.Context, args []string) error { return p.importFile(ctx, args[0], &f) }),
+		RunE: p.run(p.untilSignal(func(ctx context.Context, args []string) error { return p.importFile(ctx, args[0], &f) })),
 	}
 	fs := cmd.Flags()
 	fs.StringVar(&f.format, "format", "", "csv or jsonl (default by the file's name)")

@@ -384,8 +384,8 @@ func TestADryRunShowsTheReachAndWritesNothing(t *testing.T) {
 	if got := len(s.records()); got != 1 {
 		t.Errorf("a dry run wrote %d records", got-1)
 	}
-	real := s.text(csv(), text)
-	if diff := cmp.Diff(sum.Reach, real.Reach); diff != "" {
+	written := s.text(csv(), text)
+	if diff := cmp.Diff(sum.Reach, written.Reach); diff != "" {
 		t.Errorf("reach of the dry run and of the import (-dry +real):\n%s", diff)
 	}
 }

@@ -22,38 +22,56 @@ const widestZone = 14 * time.Hour
 // zone's clock can show it now, it is now.
 func (r *Reading) parseTime(text string) (time.Time, error) {
 	text = strings.TrimSpace(text)
-	for _, layout := range r.layouts(text) {
+	if digitsFirst(text) {
+		return r.parseDay(text)
+	}
+	// The most frequent first, since errors cost; the last is how Go, and so listmonk, prints a time.
+	for _, layout := range [...]string{
+		time.RFC3339, "2006-01-02 15:04:05", "2006-01-02", "2006-01-02T15:04:05", "2006-01-02 15:04",
+		"2006-01-02 15:04:05Z07:00", "2006-01-02 15:04:05-07", "2006-01-02T15:04:05-0700", "2006-01-02 15:04:05 -0700 MST",
+	} {
 		at, err := time.Parse(layout, text)
-		if err != nil {
-			continue
+		switch {
+		case err != nil:
+		case strings.Contains(layout, "07"):
+			return at.UTC(), nil
+		default:
+			return r.notAhead(at), nil
 		}
-		if ahead := at.Sub(r.Now); ahead > 0 && ahead <= widestZone && !strings.Contains(layout, "07") {
-			return r.Now.UTC(), nil
-		}
-		return at.UTC(), nil
 	}
-	if digitsFirst(text) && r.Dates == "" {
-		return time.Time{}, fmt.Errorf("%q can be read as two different days: say --dates dmy or --dates mdy", text)
-	}
-	return time.Time{}, fmt.Errorf("%q is no time; write it as 2026-11-01T10:00:00Z", text)
+	return time.Time{}, notATime(text)
 }
 
-// layouts returns the forms that text can have. The last of the first group is how listmonk writes times.
-func (r *Reading) layouts(text string) []string {
-	if !digitsFirst(text) {
-		return []string{
-			"2006-01-02 15:04:05", time.RFC3339, "2006-01-02T15:04:05", "2006-01-02", "2006-01-02 15:04",
-			"2006-01-02 15:04:05Z07:00", "2006-01-02 15:04:05-07", "2006-01-02T15:04:05-0700", "2006-01-02 15:04:05 -0700 MST",
+// parseDay reads a date that begins with a day or a month.
+func (r *Reading) parseDay(text string) (time.Time, error) {
+	var day string
+	switch r.Dates {
+	case DayFirst:
+		day = "2/1/2006"
+	case MonthFirst:
+		day = "1/2/2006"
+	default:
+		return time.Time{}, fmt.Errorf("%q can be read as two different days: say --dates dmy or --dates mdy", text)
+	}
+	day = strings.ReplaceAll(day, "/", text[strings.IndexAny(text, "/.-"):][:1])
+	for _, layout := range [...]string{day, day + " 15:04:05", day + " 15:04"} {
+		if at, err := time.Parse(layout, text); err == nil {
+			return r.notAhead(at), nil
 		}
 	}
-	day := map[DateOrder]string{DayFirst: "2/1/2006", MonthFirst: "1/2/2006"}[r.Dates]
-	if day == "" {
-		return nil
+	return time.Time{}, notATime(text)
+}
+
+// notAhead puts a time without a zone that lies ahead to now, if some zone's clock can show it now.
+func (r *Reading) notAhead(at time.Time) time.Time {
+	if ahead := at.Sub(r.Now); ahead > 0 && ahead <= widestZone {
+		return r.Now.UTC()
 	}
-	if sep := text[strings.IndexAny(text, "/.-")]; sep != '/' {
-		day = strings.ReplaceAll(day, "/", string(sep))
-	}
-	return []string{day, day + " 15:04:05", day + " 15:04"}
+	return at
+}
+
+func notATime(text string) error {
+	return fmt.Errorf("%q is no time; write it as 2026-11-01T10:00:00Z", text)
 }
 
 // digitsFirst reports whether text begins with a day or a month: at most two digits and a separator.

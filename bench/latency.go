@@ -60,7 +60,7 @@ func (b *benchmark) onceLatency(ctx context.Context, m load.Mode, addrs []string
 	if err := b.upstream.Reset(); err != nil {
 		return nil, 0, err
 	}
-	meter := startMeter(0)
+	meter := startMeter(0, nil)
 	took, err := load.Latency(ctx, m, addrs, rig.FromPerRecipient, messageSize, b.o.Messages)
 	if err != nil {
 		return nil, 0, err

@@ -194,7 +194,7 @@ func (b *benchmark) attempt(ctx context.Context, w workload, t target) (results.
 	}
 	addr, pid := t.where()
 	watched := b.watch(ctx, t, w.job.From)
-	m := startMeter(pid)
+	m := startMeter(pid, b.redis)
 	took, err := load.Source(ctx, b.source, addr, w.job)
 	if !t.queues {
 		s.Values, s.Others = m.read(w.job, took)
@@ -265,14 +265,21 @@ func (b *benchmark) watch(ctx context.Context, t target, from string) func() (lo
 
 // meter reads /proc before and after a run.
 type meter struct {
-	pid             int
-	start           time.Time
-	cpu, busy, ours time.Duration
+	pid, redis                int
+	start                     time.Time
+	cpu, redisCPU, busy, ours time.Duration
 }
 
-func startMeter(pid int) meter {
+// startMeter watches a process and Redis, where there is one.
+func startMeter(pid int, r *rig.Redis) meter {
+	m := meter{pid: pid}
+	if r != nil {
+		m.redis = r.PID
+	}
 	procs.ResetPeak(pid)
-	return meter{pid, time.Now(), procs.CPU(pid), procs.Busy(), procs.CPU(os.Getpid())}
+	m.cpu, m.redisCPU = procs.CPU(pid), procs.CPU(m.redis)
+	m.start, m.busy, m.ours = time.Now(), procs.Busy(), procs.CPU(os.Getpid())
+	return m
 }
 
 // read returns the run's values and the share of the machine that others took. All that works for the run is this
@@ -285,7 +292,9 @@ func (m meter) read(j load.Job, took time.Duration) (values, float64) {
 		v[results.Copies] = rate * float64(j.Recipients)
 	}
 	if m.pid != 0 {
-		v[results.CPU] = (procs.CPU(m.pid) - m.cpu).Seconds() * 1000 / float64(j.Messages)
+		perThousand := func(d time.Duration) float64 { return d.Seconds() * 1000 / float64(j.Messages) }
+		v[results.CPU] = perThousand(procs.CPU(m.pid) - m.cpu)
+		v[results.RedisCPU] = perThousand(procs.CPU(m.redis) - m.redisCPU)
 		v[results.Peak] = float64(procs.MemoryOf(m.pid).Peak) / mib
 	}
 	return v, procs.Share(busy-ours, elapsed)

@@ -19,6 +19,7 @@ const (
 	Rate       Metric = "messages/s"
 	Copies     Metric = "copies/s" // what the upstream got, of one client message several
 	CPU        Metric = "CPU s/1,000"
+	RedisCPU   Metric = "Redis CPU s/1,000"
 	Peak       Metric = "peak MiB"
 	P50        Metric = "p50 µs"
 	P99        Metric = "p99 µs"
@@ -33,7 +34,7 @@ const (
 
 // metrics is the order in which they are shown.
 func metrics() []Metric {
-	return []Metric{Rate, Copies, Records, P50, P99, CPU, Fresh, Idle, PerSession, AfterMail, Peak, Record, History}
+	return []Metric{Rate, Copies, Records, P50, P99, CPU, RedisCPU, Fresh, Idle, PerSession, AfterMail, Peak, Record, History}
 }
 
 // Targets that every row has, or may have.

@@ -2,14 +2,13 @@ package bulk_test
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/consentgate/consentgate/gate"
 	"github.com/consentgate/consentgate/internal/bulk"
-	"github.com/consentgate/consentgate/internal/seal"
+	"github.com/consentgate/consentgate/internal/testredis"
+	"github.com/consentgate/consentgate/store/redisstore"
 )
 
 // taker takes every change and keeps none.
@@ -20,25 +19,35 @@ func (taker) Apply(_ context.Context, changes []gate.Change) []gate.Applied {
 }
 
 // BenchmarkRows is what a row costs before the store sees it.
-func BenchmarkRows(b *testing.B) {
-	keys, err := seal.Open(b.TempDir(), seal.Options{MayCreate: true})
+func BenchmarkRows(b *testing.B) { importPeople(b, newSite(b), taker{}) }
+
+// BenchmarkRedis is the whole import, into an empty Redis of its own.
+func BenchmarkRedis(b *testing.B) {
+	server := testredis.Start(b)
+	store, err := redisstore.Open(redisstore.Options{Addrs: []string{server.Addr}})
 	if err != nil {
 		b.Fatal(err)
 	}
-	var text strings.Builder
-	text.WriteString("email,time,method,default_state,source\n")
-	for i := range b.N {
-		fmt.Fprintf(&text, "person%d@example.com,2026-03-04T10:00:00Z,active,unticked,form:footer\n", i)
+	defer store.Close()
+	s := newSite(b)
+	if err := store.Init(b.Context(), gate.Meta{Fingerprint: s.keys.Fingerprint(), Created: now()}); err != nil {
+		b.Fatal(err)
 	}
-	im := bulk.Importer{
-		Reading: bulk.Reading{Format: bulk.FormatCSV, Purpose: "newsletter", Now: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)},
-		Store:   taker{}, Keys: keys,
-		Reject: func(r bulk.Reject) error { return fmt.Errorf("line %d: %s", r.Line, r.Cause) },
-	}
+	importPeople(b, s, store)
+}
+
+// importPeople imports b.N rows of which each is somebody else.
+func importPeople(b *testing.B, s *site, to gate.Applier) {
+	b.Helper()
+	var rejects []bulk.Reject
+	im := s.importer(csv(), &rejects)
+	im.Store, im.Writers = to, 4
+	text := people(b.N)
 	b.ReportAllocs()
 	b.ResetTimer()
-	sum, err := im.Run(b.Context(), strings.NewReader(text.String()))
+	sum, err := im.Run(b.Context(), strings.NewReader(text))
 	if err != nil || sum.Imported != b.N {
 		b.Fatalf("imported %d of %d, error %v", sum.Imported, b.N, err)
 	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "rows/s")
 }

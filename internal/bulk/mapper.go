@@ -71,31 +71,38 @@ type table struct {
 type column struct {
 	set   setter
 	index int
-	name  string // the file's
 }
 
 func tableMapper(f *finisher, delim byte, header []string) (*table, error) {
 	t := &table{finisher: f, delim: delim, width: len(header)}
 	for _, field := range fields() {
-		name, mapped := f.Columns[field.name]
-		candidates := []string{normal(name)}
-		if !mapped {
-			candidates = []string{normal(field.name)}
-			if field.name == "recipient" {
-				candidates = append(candidates, "email", "email_address", "e_mail")
-			}
+		candidates, needed := []string{normal(field.name)}, false
+		if field.name == "recipient" {
+			candidates, needed = append(candidates, "email", "email_address", "e_mail"), true
 		}
-		i, err := find(header, candidates)
-		switch {
-		case err != nil:
+		i, err := f.locate(header, field.name, candidates, needed)
+		if err != nil {
 			return nil, err
-		case i >= 0:
-			t.fields = append(t.fields, column{field.set, i, header[i]})
-		case mapped || field.name == "recipient":
-			return nil, missing(field.name, name, header)
+		}
+		if i >= 0 {
+			t.fields = append(t.fields, column{field.set, i})
 		}
 	}
 	return t, unknownFields(f.Columns, fieldNames())
+}
+
+// locate returns the index of the column that --map names for a field, else of the first of candidates that the header
+// has; -1 where it has none and none is needed.
+func (f *finisher) locate(header []string, field string, candidates []string, needed bool) (int, error) {
+	name, mapped := f.Columns[field]
+	if mapped {
+		candidates = []string{normal(name)}
+	}
+	i, err := find(header, candidates)
+	if err == nil && i < 0 && (mapped || needed) {
+		err = missing(field, name, header)
+	}
+	return i, err
 }
 
 // find returns the index of the first of candidates that the header has, -1 where it has none. A name that stands twice
@@ -196,34 +203,22 @@ func presetMapper(rs *records, f *finisher, header []string) (*opened, error) {
 		return nil, err
 	}
 	for _, in := range p.inputs {
-		name, mapped := f.Columns[in.name]
-		candidates := in.columns
-		if mapped {
-			candidates = []string{normal(name)}
-		}
-		i, err := find(header, candidates)
-		switch {
-		case err != nil:
-			return nil, err
-		case i >= 0:
-			t.row.columns[in.name] = i
-		case mapped || in.needed:
-			return nil, missing(in.name, name, header)
-		}
-	}
-	for _, field := range fields() {
-		name, mapped := f.Columns[field.name]
-		if !mapped {
-			continue
-		}
-		i, err := find(header, []string{normal(name)})
+		i, err := f.locate(header, in.name, in.columns, in.needed)
 		if err != nil {
 			return nil, err
 		}
-		if i < 0 {
-			return nil, missing(field.name, name, header)
+		if i >= 0 {
+			t.row.columns[in.name] = i
 		}
-		t.extra.fields = append(t.extra.fields, column{field.set, i, name})
+	}
+	for _, field := range fields() {
+		i, err := f.locate(header, field.name, nil, false)
+		if err != nil {
+			return nil, err
+		}
+		if i >= 0 {
+			t.extra.fields = append(t.extra.fields, column{field.set, i})
+		}
 	}
 	return &opened{records: rs, mapper: t, note: p.note(t.row.has)}, nil
 }

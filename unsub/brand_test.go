@@ -45,6 +45,18 @@ func TestPagesWithoutABrandNameNobody(t *testing.T) {
 	}
 }
 
+func TestPurposesAreCalledAsConfigured(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, func(o *unsub.Options) {
+		o.Purposes = unsub.PurposeNames{"newsletter": {"fr": "Nos nouvelles"}}
+	})
+	for _, path := range []string{s.path("weekly"), s.preferences()} {
+		has(t, s.do("GET", path+"?lang=fr", "", ""), 200, "Nos nouvelles", "!Newsletter")
+		has(t, s.do("GET", path+"?lang=en", "", ""), 200, "!Nos nouvelles", "Newsletter")
+	}
+	has(t, s.do("POST", s.preferences()+"?lang=fr", urlencoded, "stop=newsletter"), 200, "Arrêté : Nos nouvelles.")
+}
+
 func TestLogoIsAPictureAndCannotRunScripts(t *testing.T) {
 	t.Parallel()
 	logo, err := unsub.ParseLogo([]byte(svg))

@@ -103,7 +103,7 @@ func (h *handler) confirmed(l *locale, a asked) gate.Event {
 		ID:   ulid.MustNew(ulid.Timestamp(h.Now()), rand.Reader).String(),
 		Type: gate.Confirmed, Via: gate.ViaMailbox, Purpose: a.flow.Purpose, Controller: h.Brand.Name,
 		Source: gate.Source{Kind: "preference", ID: a.flow.Name}, DefaultState: gate.DefaultNone,
-		Wording:  wordingOf(l, "confirmation-page", titled(a.flow.Purpose), l.Pages.Confirm.Title, l.Buttons.Confirm),
+		Wording:  wordingOf(l, "confirmation-page", h.pages.purposeName(l, a.flow.Purpose), l.Pages.Confirm.Title, l.Buttons.Confirm),
 		Evidence: gate.Evidence{Ref: a.ref},
 	}
 }

@@ -37,6 +37,7 @@ type Options struct {
 	Unseal      func(sealed string) (string, error) // the addresses that the store keeps
 	Confirm     Confirm                             // nil: the pages offer nothing that would need a confirmation
 	Brand       Brand
+	Purposes    PurposeNames
 	Now         func() time.Time
 	Log         *slog.Logger
 }
@@ -78,7 +79,7 @@ func New(o Options) http.Handler {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	h := &handler{Options: o, pages: newPages(o.Brand)}
+	h := &handler{Options: o, pages: newPages(o.Brand, o.Purposes)}
 	mux := http.NewServeMux()
 	for path, page := range map[string]struct{ get, post http.HandlerFunc }{
 		"/u/{token}": {h.landing, h.landingPost},

@@ -1,6 +1,7 @@
 package unsub
 
 import (
+	"cmp"
 	"embed"
 	"fmt"
 	"io/fs"
@@ -10,6 +11,8 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml"
+
+	"github.com/consentgate/consentgate/gate"
 )
 
 // A language is one file here: locales/LANG.yaml, with every key of locale.
@@ -152,6 +155,26 @@ func say(text string, namesAndValues ...string) string {
 		namesAndValues[i] = "{" + namesAndValues[i] + "}"
 	}
 	return strings.NewReplacer(namesAndValues...).Replace(text)
+}
+
+// PurposeNames are what purposes are called on the pages: purpose → language → name. What is missing is shown by the
+// purpose's own name.
+type PurposeNames map[string]map[string]string
+
+func (n PurposeNames) of(l *locale, purpose string) string {
+	if purpose == gate.AllPurposes {
+		return l.Everything
+	}
+	return cmp.Or(n[purpose][l.Lang], titled(purpose))
+}
+
+// Languages lists what the pages speak.
+func Languages() []string {
+	names, _ := fs.Glob(localeFiles, "locales/*.yaml") // the pattern is good
+	for i, name := range names {
+		names[i] = strings.TrimSuffix(path.Base(name), ".yaml")
+	}
+	return names
 }
 
 // titled is the name of a purpose or stream as a heading: names are of a-z, 0-9, _ . and -.

@@ -8,8 +8,6 @@ import (
 	"slices"
 
 	"golang.org/x/text/language"
-
-	"github.com/consentgate/consentgate/gate"
 )
 
 //go:embed html/*.html
@@ -21,18 +19,19 @@ var styleCSS []byte
 // pages writes the pages in the language that the browser asks for.
 type pages struct {
 	brand     Brand
+	purposes  PurposeNames
 	templates map[string]*template.Template // by file name in html/, each within the layout
 	matcher   language.Matcher
 	locales   []*locale // in the order of the matcher's languages; the first is the fallback
 }
 
 // newPages panics where the files in the program are wrong, which its tests rule out.
-func newPages(b Brand) *pages {
+func newPages(b Brand, purposes PurposeNames) *pages {
 	locales, err := loadLocales(localeFiles)
 	if err != nil {
 		panic(err)
 	}
-	p := &pages{brand: b, locales: locales, templates: make(map[string]*template.Template)}
+	p := &pages{brand: b, purposes: purposes, locales: locales, templates: make(map[string]*template.Template)}
 	layout := template.Must(template.New("layout.html").Funcs(template.FuncMap{
 		"say": say, "titled": titled,
 	}).ParseFS(htmlFiles, "html/layout.html"))
@@ -63,6 +62,7 @@ type frame struct {
 	Text      text // heading and first sentence
 	Brand     Brand
 	Languages []*locale
+	purposes  PurposeNames
 	Page      any // what its template shows
 }
 
@@ -86,17 +86,15 @@ func (f frame) With(s *said) struct {
 }
 
 // PurposeName is a purpose for people to read.
-func (f frame) PurposeName(purpose string) string {
-	if purpose == gate.AllPurposes {
-		return f.Everything
-	}
-	return titled(purpose)
-}
+func (f frame) PurposeName(purpose string) string { return f.purposes.of(f.locale, purpose) }
+
+// purposeName is PurposeName for a sentence of the page.
+func (p *pages) purposeName(l *locale, purpose string) string { return p.purposes.of(l, purpose) }
 
 // write answers with a page.
 func (p *pages) write(w http.ResponseWriter, r *http.Request, status int, l *locale, name string, t text, page any) {
 	var b bytes.Buffer
-	f := frame{locale: l, Text: t, Brand: p.brand, Languages: p.locales, Page: page}
+	f := frame{locale: l, Text: t, Brand: p.brand, Languages: p.locales, purposes: p.purposes, Page: page}
 	if err := p.templates[name].Execute(&b, f); err != nil {
 		http.Error(w, "internal error", http.StatusInternalServerError)
 		return

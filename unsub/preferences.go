@@ -230,7 +230,7 @@ func (h *handler) stopChoice(w http.ResponseWriter, r *http.Request, a asked, pu
 	if result == Accepted {
 		notice = l.Acts.Accepted
 	}
-	h.writePreferences(w, r, a, result.status(), say(notice, "purpose", frame{locale: l}.PurposeName(purpose)))
+	h.writePreferences(w, r, a, result.status(), say(notice, "purpose", h.pages.purposeName(l, purpose)))
 }
 
 func (h *handler) isChoice(ctx context.Context, a asked, purpose string) bool {
@@ -253,7 +253,7 @@ func (h *handler) undoChoice(w http.ResponseWriter, r *http.Request, a asked, pu
 		h.writePreferences(w, r, a, http.StatusConflict, l.Pages.NoUndo.Title+". "+l.Pages.NoUndo.Lead)
 		return
 	}
-	h.writePreferences(w, r, a, http.StatusOK, say(l.Acts.Undone, "purpose", frame{locale: l}.PurposeName(purpose)))
+	h.writePreferences(w, r, a, http.StatusOK, say(l.Acts.Undone, "purpose", h.pages.purposeName(l, purpose)))
 }
 
 // askChoice records that the person asked for a purpose, and has the message sent that confirms it. It grants nothing:
@@ -286,7 +286,7 @@ func (h *handler) askChoice(w http.ResponseWriter, r *http.Request, a asked, pur
 
 func (h *handler) sendRequest(w http.ResponseWriter, r *http.Request, a asked, c ConfirmRequest) {
 	l := h.pages.locale(r)
-	name := titled(c.Purpose)
+	name := h.pages.purposeName(l, c.Purpose)
 	if err := h.Confirm(r.Context(), c); err != nil {
 		h.Log.Error("message to confirm not sent", "purpose", c.Purpose, "error", err)
 		h.writePreferences(w, r, a, http.StatusServiceUnavailable, say(l.Acts.NotSent, "purpose", name))
@@ -301,7 +301,7 @@ func (h *handler) request(l *locale, a asked, f Flow) gate.Event {
 		ID:   ulid.MustNew(ulid.Timestamp(h.Now()), rand.Reader).String(),
 		Type: gate.ConfirmationRequested, Purpose: f.Purpose, Controller: h.Brand.Name,
 		Source: gate.Source{Kind: "preference", ID: f.Name}, DefaultState: gate.DefaultNone,
-		Wording:  wordingOf(l, "preference-page", titled(f.Purpose), l.Buttons.Ask),
+		Wording:  wordingOf(l, "preference-page", h.pages.purposeName(l, f.Purpose), l.Buttons.Ask),
 		Evidence: gate.Evidence{Ref: a.ref},
 	}
 }

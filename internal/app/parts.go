@@ -104,7 +104,8 @@ func (a *App) openWeb(ctx context.Context) (err error) {
 	a.web = &http.Server{
 		Handler: unsub.New(unsub.Options{
 			Tokens: unsub.Tokens{Keys: a.keys}, Streams: a.streams, Withdrawals: a.withdrawals,
-			Store: a.store, Unseal: a.keys.Unseal, Brand: brand, Now: time.Now, Log: a.log,
+			Store: a.store, Unseal: a.keys.Unseal, Brand: brand,
+			Purposes: a.cfg.Unsubscribe.Purposes, Now: time.Now, Log: a.log,
 		}),
 		ReadHeaderTimeout: webHeaders, ReadTimeout: webRequest, WriteTimeout: webRequest, IdleTimeout: webIdle,
 		MaxHeaderBytes: webMaxHeader, ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),

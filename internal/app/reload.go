@@ -116,6 +116,7 @@ func (a *App) restartOnly(cfg *config.Config) error {
 		{"unsubscribe.listen", old.Unsubscribe.Listen, cfg.Unsubscribe.Listen},
 		{"unsubscribe.public_url", old.Unsubscribe.PublicURL != "", cfg.Unsubscribe.PublicURL != ""},
 		{"unsubscribe.brand", old.Unsubscribe.Brand, cfg.Unsubscribe.Brand},
+		{"unsubscribe.purposes", fmt.Sprint(old.Unsubscribe.Purposes), fmt.Sprint(cfg.Unsubscribe.Purposes)},
 	} {
 		if k.was != k.now {
 			return fmt.Errorf("%s was changed: %w", k.key, smtpproxy.ErrNeedsRestart)

@@ -6,6 +6,7 @@ import (
 	"github.com/consentgate/consentgate/gate"
 	"github.com/consentgate/consentgate/policies"
 	"github.com/consentgate/consentgate/smtpproxy/upstream"
+	"github.com/consentgate/consentgate/unsub"
 )
 
 // Config is every setting in force: file, environment and flags over the defaults.
@@ -105,6 +106,7 @@ type Unsubscribe struct {
 	Existing  gate.ExistingHeader // where a stream says nothing
 	OnSigned  gate.OnSigned       // where a stream says nothing
 	Brand     Brand
+	Purposes  unsub.PurposeNames // on the public pages
 }
 
 // Log is the blocked-send log.

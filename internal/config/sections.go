@@ -123,6 +123,7 @@ func (u *Unsubscribe) read() reader {
 			"existing_header": existingHeader(&u.Existing),
 			"on_signed":       onSigned(&u.OnSigned),
 			"brand":           u.Brand.read(),
+			"purposes":        readPurposes(&u.Purposes),
 		}
 	})
 }

@@ -27,6 +27,7 @@ func (c *Config) validate(r *report) {
 	c.validateCredentials(r)
 	c.validateUpstreams(r)
 	c.validateStreams(r)
+	c.checkPurposes(r)
 	if err := checkHostPort(c.Unsubscribe.Listen); err != nil {
 		r.add("unsubscribe.listen", "%v", err)
 	}

@@ -10,8 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/goccy/go-yaml"
-
 	"github.com/consentgate/consentgate/gate"
 )
 
@@ -91,8 +89,8 @@ func ReadCases(dir fs.FS, name string) ([]Case, error) {
 
 func parseCases(name string, text []byte) ([]Case, []Problem) {
 	var doc caseFile
-	if err := yaml.UnmarshalWithOptions(text, &doc, yaml.Strict()); err != nil {
-		return nil, []Problem{unreadable(name, err)}
+	if wrong := decode(name, text, &doc); wrong != nil {
+		return nil, []Problem{*wrong}
 	}
 	var problems []gate.Problem
 	places := make([]gate.Problem, len(doc.Cases)) // to find the line of each case

@@ -3,8 +3,6 @@ package policies
 import (
 	"fmt"
 
-	"github.com/goccy/go-yaml"
-
 	"github.com/consentgate/consentgate/gate"
 )
 
@@ -52,8 +50,8 @@ type cell struct {
 // each problem with its line.
 func Parse(name string, text []byte) (gate.Pack, error) {
 	var doc document
-	if err := yaml.UnmarshalWithOptions(text, &doc, yaml.Strict()); err != nil {
-		return gate.Pack{}, &Error{[]Problem{unreadable(name, err)}}
+	if wrong := decode(name, text, &doc); wrong != nil {
+		return gate.Pack{}, &Error{[]Problem{*wrong}}
 	}
 	r := reader{pack: gate.Pack{
 		Jurisdiction: doc.Jurisdiction, Name: doc.Name, Version: doc.Version, Model: doc.Model,

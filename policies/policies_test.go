@@ -51,6 +51,7 @@ func TestAProblemInAPackIsNamedWithItsLine(t *testing.T) {
 		"model":                   {"model: opt_in", "model: opt_up", `fr.yaml:9: model: "opt_up" is neither opt_in nor opt_out`},
 		"version":                 {`version: "2026-10"`, `version: ""`, "fr.yaml:8: version: missing"},
 		"jurisdiction":            {"jurisdiction: FR", "jurisdiction: France", "fr.yaml:6: jurisdiction: use two upper-case letters"},
+		"an anchor":               {"evidence: optional", "evidence: &e optional", "fr.yaml:10: an anchor, alias or tag"},
 		"no YAML":                 {"jurisdiction: FR", "jurisdiction: [", "fr.yaml:17: ',' or ']' must be specified"},
 	} {
 		t.Run(name, func(t *testing.T) {

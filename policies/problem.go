@@ -49,8 +49,8 @@ func (e *Error) Error() string {
 }
 
 // unreadable is what the YAML reader says, with its line.
-func unreadable(name string, err error) Problem {
-	p := Problem{File: name, Line: 1, Text: err.Error()}
+func unreadable(name string, err error) *Problem {
+	p := &Problem{File: name, Line: 1, Text: err.Error()}
 	if found, ok := errors.AsType[yaml.Error](err); ok {
 		p.Text = found.GetMessage()
 		if t := found.GetToken(); t != nil && t.Position != nil {

@@ -1,6 +1,9 @@
 package smtpproxy
 
 import (
+	"context"
+	"net"
+
 	"github.com/consentgate/consentgate/gate"
 	"github.com/consentgate/consentgate/smtpproxy/wire"
 )
@@ -23,3 +26,6 @@ func Splice(h wire.Header, st *gate.Stream, o Options) (lines []byte, below wire
 	lines, err = d.lines(d.copies[0])
 	return lines, d.edit.header, err
 }
+
+// Converse serves a connection that came to none of the listeners.
+func (s *Server) Converse(ctx context.Context, conn net.Conn) { s.start(ctx, ctx, 0, conn) }

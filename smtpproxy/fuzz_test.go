@@ -2,10 +2,10 @@ package smtpproxy_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"errors"
 	"io"
-	"math/rand/v2"
 	"net"
 	"os"
 	"regexp"
@@ -46,7 +46,7 @@ func FuzzSession(f *testing.F) {
 	w := start(f, func(_ *world, o *smtpproxy.Options) { o.Streams, o.Keys = withoutLinks(), hashed{} })
 	f.Fuzz(func(t *testing.T, in []byte, piece byte) {
 		w.upstream.Forget()
-		replies := exchange(t, w.addr, in, int(piece))
+		replies := exchange(t, w.server, in, int(piece))
 		checkReplies(t, replies)
 		checkMessages(t, w.upstream.Messages(), in)
 	})
@@ -66,33 +66,45 @@ func withoutLinks() []*gate.Stream {
 	return slices.DeleteFunc(streams(), func(s *gate.Stream) bool { return len(s.Unsubscribe) > 0 })
 }
 
+// duplex is one end of a connection within the process: each piece that was written is read as one, and one end may
+// stop writing and go on reading. A real one would use up all ports in a minute.
+type duplex struct {
+	net.Conn // read from it
+	out      net.Conn
+}
+
+func (d duplex) Write(p []byte) (int, error)        { return d.out.Write(p) }
+func (d duplex) SetWriteDeadline(t time.Time) error { return d.out.SetWriteDeadline(t) }
+func (d duplex) SetDeadline(t time.Time) error {
+	return errors.Join(d.Conn.SetDeadline(t), d.out.SetDeadline(t))
+}
+func (d duplex) Close() error       { return errors.Join(d.Conn.Close(), d.out.Close()) }
+func (duplex) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1} }
+
 // exchange sends in by pieces of that size, 0 for all at once, and returns all that was answered until the end.
-func exchange(t *testing.T, addr string, in []byte, piece int) []byte {
+func exchange(t *testing.T, srv *smtpproxy.Server, in []byte, piece int) []byte {
 	t.Helper()
-	// From anywhere in 127/8: one address has not the ports for so many connections in a minute.
-	from := &net.TCPAddr{IP: net.IPv4(127, byte(1+rand.N(250)), byte(rand.N(250)), byte(1+rand.N(250)))}
-	nc, err := (&net.Dialer{LocalAddr: from}).DialContext(t.Context(), "tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nc.Close()
-	_ = nc.SetDeadline(time.Now().Add(10 * time.Second))
+	there, out := net.Pipe()
+	answers, back := net.Pipe()
+	srv.Converse(context.Background(), duplex{there, back})
 	go func() {
+		defer out.Close()
 		if piece == 0 {
 			piece = len(in) + 1
 		}
 		for p := range slices.Chunk(in, piece) {
-			if _, err := nc.Write(p); err != nil {
+			if _, err := out.Write(p); err != nil {
 				return // the gate may hang up on nonsense
 			}
 		}
-		_ = nc.(*net.TCPConn).CloseWrite()
 	}()
-	out, err := io.ReadAll(nc)
+	_ = answers.SetReadDeadline(time.Now().Add(10 * time.Second))
+	said, err := io.ReadAll(answers)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Fatalf("no end of the session; so far:\n%s", out)
+		t.Fatalf("no end of the session; so far:\n%s", said)
 	}
-	return out
+	_ = answers.Close()
+	return said
 }
 
 // checkReplies: lines of RFC 5321 section 4.2, none of them cut off or of two minds about its code.

@@ -54,7 +54,7 @@ func TestPurposesAreCalledAsConfigured(t *testing.T) {
 		has(t, s.do("GET", path+"?lang=fr", "", ""), 200, "Nos nouvelles", "!Newsletter")
 		has(t, s.do("GET", path+"?lang=en", "", ""), 200, "!Nos nouvelles", "Newsletter")
 	}
-	has(t, s.do("POST", s.preferences()+"?lang=fr", urlencoded, "stop=newsletter"), 200, "Arrêté : Nos nouvelles.")
+	has(t, s.do("POST", s.preferences()+"?lang=fr", urlencoded, "stop=newsletter"), 200, "Arrêté\u00a0: Nos nouvelles.")
 }
 
 func TestLogoIsAPictureAndCannotRunScripts(t *testing.T) {

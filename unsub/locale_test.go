@@ -116,6 +116,11 @@ func TestEveryStateHasAStanding(t *testing.T) {
 			t.Errorf("%s stands as %s, want %s", state, got, want)
 		}
 	}
+	for _, c := range []gate.Consent{{State: gate.StateNone}, {State: gate.StateWithdrawn, ByAll: true}} {
+		if got := standingOf(Flow{Service: true}, c); got != standingUnobjected {
+			t.Errorf("service mail with %+v stands as %s, and it is sent", c, got)
+		}
+	}
 }
 
 func TestDatesAreWrittenAsPeopleDo(t *testing.T) {

@@ -50,6 +50,9 @@ func standingOf(f Flow, c gate.Consent) standing {
 			return standingStopped
 		}
 	}
+	if f.Service {
+		return standingUnobjected // it needs no consent, and is stopped by name
+	}
 	return standingNone
 }
 
@@ -193,25 +196,30 @@ func (h *handler) preferencesPost(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	for name, act := range map[string]func(http.ResponseWriter, *http.Request, asked, string){
-		"stop": h.stopChoice, "undo": h.undoChoice, "ask": h.askChoice,
-	} {
-		if purpose, ok := only(fields, name); ok {
-			act(w, r, a, purpose)
-			return
-		}
+	switch name, purpose := pressed(fields); name {
+	case "stop":
+		h.stopChoice(w, r, a, purpose)
+	case "undo":
+		h.undoChoice(w, r, a, purpose)
+	case "ask":
+		h.askChoice(w, r, a, purpose)
+	default:
+		refuse(w, nil)
 	}
-	refuse(w, nil)
 }
 
-// only returns the field where a form has it and nothing else that is an act: a page's form has one button pressed.
-func only(fields url.Values, name string) (string, bool) {
-	acts := 0
-	for _, act := range []string{"stop", "undo", "ask"} {
-		acts += len(fields[act])
+// pressed is the button of a form and its purpose; empty where there is none, or more than the one a person can press.
+func pressed(fields url.Values) (name, purpose string) {
+	for _, button := range []string{"stop", "undo", "ask"} {
+		switch {
+		case len(fields[button]) == 0:
+		case name != "" || len(fields[button]) > 1 || fields.Get(button) == "":
+			return "", ""
+		default:
+			name, purpose = button, fields.Get(button)
+		}
 	}
-	v := fields.Get(name)
-	return v, acts == 1 && v != ""
+	return name, purpose
 }
 
 // stopChoice withdraws from a purpose there is, or from all.

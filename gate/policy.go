@@ -119,13 +119,18 @@ func (r ruling) and(other ruling) ruling {
 	if other.stricterThan(r) {
 		r, other = other, r
 	}
-	r.Longer = nil
-	if !r.Permit || !other.Permit {
+	r.Longer, other.Longer = nil, nil
+	if !r.Permit && r.Reason != ReasonConfirmationRequired {
 		return r
 	}
-	r.FromGrant = r.FromGrant || other.FromGrant
+	return r.withDemandsOf(other)
+}
+
+// withDemandsOf asks what the other asks beside: the category, and the shorter clock.
+func (r ruling) withDemandsOf(other ruling) ruling {
+	r.Category, r.FromGrant = r.Category || other.Category, r.FromGrant || other.FromGrant
 	if other.Expires.shorterThan(r.Expires) {
-		r.Expires, r.Clock, r.clockFrom = other.Expires, other.Clock, cmp.Or(other.clockFrom, other.from)
+		r.Expires, r.Clock, r.clockFrom, r.Longer = other.Expires, other.Clock, cmp.Or(other.clockFrom, other.from), other.Longer
 	}
 	return r
 }
@@ -214,7 +219,7 @@ func (p *Policy) question(now time.Time, s *Stream, a Address, l Lookup) *questi
 	q.consent = l.Record.For(s.Purpose)
 	q.state = q.consent.State
 	q.book = p.bookFor(cmp.Or(q.consent.Jurisdiction, l.Record.Jurisdiction), s)
-	q.ruling = q.rulingOn(q.consent)
+	q.ruling = q.rulingOnConsent()
 	for i := range l.Record.Suppressions {
 		q.weigh(&l.Record.Suppressions[i])
 	}

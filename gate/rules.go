@@ -157,11 +157,7 @@ func clockRule(q *question) answer {
 	}
 }
 
-// packRule asks the cell. Where it wants a confirmation, one from the mailbox is as good as a double opt-in.
 func packRule(q *question) answer {
-	if q.ruling.Reason == ReasonConfirmationRequired && q.consent.Via == ViaMailbox {
-		q.ruling = q.rulingOn(Consent{State: StateActiveDouble, Audience: q.consent.Audience})
-	}
 	r := q.ruling
 	switch {
 	case !r.Permit:
@@ -236,6 +232,16 @@ func (q *question) rulingOn(c Consent) ruling {
 		return ruling{}
 	}
 	return q.book.cells[cellKey{c.State, cmp.Or(c.Audience, q.stream.Audience) == "b2b"}]
+}
+
+// rulingOnConsent is the cell of the recipient's consent. Where that wants a confirmation, one from the mailbox is as
+// good as a double opt-in.
+func (q *question) rulingOnConsent() ruling {
+	r := q.rulingOn(q.consent)
+	if r.Reason == ReasonConfirmationRequired && q.consent.Via == ViaMailbox {
+		return q.rulingOn(Consent{State: StateActiveDouble, Audience: q.consent.Audience}).withDemandsOf(r)
+	}
+	return r
 }
 
 // cite blocks with the law that the book names for a state.

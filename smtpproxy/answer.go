@@ -80,6 +80,15 @@ func (d *delivery) respond(reply *smtp.SMTPError, err error) {
 	}
 }
 
+// earn gives budget for refused recipients back for those that were served.
+func (d *delivery) earn() {
+	for _, r := range d.owed {
+		if d.results[r].fate == accepted && d.ses.refused > 0 {
+			d.ses.refused--
+		}
+	}
+}
+
 // ownReply is what LMTP says of one recipient; one that was discarded hears 250.
 func (d *delivery) ownReply(r int) *smtp.SMTPError {
 	switch {

@@ -58,6 +58,7 @@ func (s *session) data(ctx context.Context, arg string) error {
 		return err
 	}
 	d.respond(reply, err)
+	d.earn()
 	return nil
 }
 
@@ -67,6 +68,8 @@ func (s *session) mayData(arg string) error {
 		return syntaxError
 	case s.tx == nil:
 		return badSequence
+	case len(s.tx.rcpts) == 0 && s.tx.deferred:
+		return recipientsDeferred
 	case len(s.tx.rcpts) == 0:
 		return noValidRecipients
 	}

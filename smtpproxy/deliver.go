@@ -209,10 +209,16 @@ func (d *delivery) withheld(index int, l gate.Lookup, withdrawn bool, sharing in
 	b := &blocked{Decision: again}
 	entry := d.ses.entry(d.tx, r, "data", b)
 	entry.Reply = replyText(d.ses.reply(b))
-	if err := d.ses.srv.record([]gate.BlockEntry{entry}, false); err != nil {
+	discard := again.Verdict == gate.Block && sharing == 1 && d.ses.onBlock(d.tx.stream) == gate.OnBlockDiscard
+	if discard {
+		entry.Reply = replyText(say(250, 2, 0, 0, "OK"))
+	}
+	if err := d.ses.srv.record([]gate.BlockEntry{entry}, discard); err != nil {
 		return &result{fate: deferred, err: err}
 	}
 	switch {
+	case discard: // 250 and no copy, as at RCPT
+		return &result{fate: accepted}
 	case again.Verdict == gate.Defer:
 		return &result{fate: deferred, err: b}
 	case sharing > 1:

@@ -164,7 +164,7 @@ func TestADiscardThatCannotBeWrittenIsNotAcknowledged(t *testing.T) {
 	w := start(t)
 	w.blocks.full = true
 	w.play("C: MAIL FROM:<deals@example.com>\nS: 250\nC: RCPT TO:<none@example.net>\nS= 451 4.3.0 Temporary failure, try again later\n" +
-		"C: DATA\nS: 554 5.5.1\n")
+		"C: DATA\nS: 451 4.3.0\n")
 }
 
 func TestADiscardIsDurable(t *testing.T) {
@@ -510,4 +510,61 @@ func TestAnEnvelopeHasOneBoundForAllItsReplies(t *testing.T) {
 	w.upstream.On(smtptest.Rcpt, smtptest.Slow(1)) // each in time, a thousandth of a second an octet
 	everybody := []string{"active", "double", "a1", "a2", "a3"}
 	w.play(message("receipt@shop.example.com", "451 4.4.1", everybody...))
+}
+
+func TestAnAcknowledgedWithdrawalHoldsInObserveToo(t *testing.T) {
+	t.Parallel()
+	w := start(t, func(_ *world, o *smtpproxy.Options) { o.Pending = func(gate.ID, string) bool { return true } })
+	for _, who := range []string{"active", "passive", "none"} {
+		w.play("C: MAIL FROM:<watch@example.com>\nS: 250\nC: RCPT TO:<" + who + "@example.net>\nS~ ^550 5\\.7\\.1 .*\\(withdrawn\\)\n")
+	}
+}
+
+func TestATransactionWhoseRecipientsWerePutOffIsToBeTriedAgain(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	w.records.set(true)
+	w.play("C: MAIL FROM:<news@example.com>\nC: RCPT TO:<active@example.net>\nC: DATA\nS: 250\nS: 451 4.3.0\nS: 451 4.3.0\n")
+}
+
+func TestConsentWithdrawnBeforeTheDotIsDiscardedWhereBlocksAre(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	begin, end, _ := strings.Cut(message("deals@example.com", "250", "active"), "C: Subject")
+	c := dial(w)
+	c.Play(begin)
+	w.withdraw("active@example.net")
+	w.clock.add(time.Second)
+	c.Play("C: Subject" + end)
+	if w.served("active") != 0 || len(w.blocks.all()) != 1 || !w.blocks.durable[0] {
+		t.Errorf("served %d times, blocks %+v; want none served and the block on disk", w.served("active"), w.blocks.all())
+	}
+}
+
+func TestOnlyDeliveredMailEarnsTheBudgetForRefusedRecipientsBack(t *testing.T) {
+	t.Parallel()
+	w := start(t, func(_ *world, o *smtpproxy.Options) { o.Limits.Refused, o.Limits.RefusedDelay = 2, 0 })
+	refused := "C: MAIL FROM:<news@example.com>\nS: 250\nC: RCPT TO:<active@example.net>\nS: 250\nC: RCPT TO:<none@example.net>\nS: 550\nC: RSET\nS: 250\n"
+	served := message("news@example.com", "250", "active")
+	w.play(refused + served + refused + served + refused + refused +
+		"C: MAIL FROM:<news@example.com>\nS: 250\nC: RCPT TO:<none@example.net>\nS: 550\nS: 421 4.7.0\nS.\n")
+}
+
+func TestNotifyMustSayWhatItMay(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	text := "C: MAIL FROM:<order@shop.example.com>\nS: 250\n"
+	for _, p := range []string{"NOTIFY=FOO", "NOTIFY=NEVER,FAILURE", "NOTIFY=", "NOTIFY", "ORCPT=nothing"} {
+		text += "C: RCPT TO:<one@example.net> " + p + "\nS: 501 5.5.4\n"
+	}
+	w.play(text + "C: RCPT TO:<one@example.net> NOTIFY=success,FAILURE\nS: 250\n")
+}
+
+func TestObserveLetsMailFromNobodyPassAsItCame(t *testing.T) {
+	t.Parallel()
+	w := start(t, func(_ *world, o *smtpproxy.Options) { o.Mode = gate.ModeObserve })
+	w.play(message("", "250", "none"))
+	if m := w.upstream.Messages(); len(m) != 1 || string(m[0].Data) != "Subject: hello\r\n\r\ntext\r\n" {
+		t.Errorf("upstream got %+v, want the message as it came", m)
+	}
 }

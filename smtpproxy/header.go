@@ -13,7 +13,7 @@ func (d *delivery) checkHeader() error {
 	if lim := d.ses.set.Limits; d.header.Count("Received") > lim.Hops || d.ses.srv.trace.passes(d.header) >= lim.OwnHops {
 		return looping
 	}
-	if !d.tx.null() {
+	if !d.tx.null() || d.tx.stream.Mode == gate.ModeObserve {
 		return nil
 	}
 	switch {

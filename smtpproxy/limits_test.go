@@ -54,7 +54,7 @@ func TestRefusedRecipientsSlowTheSessionMoreAndMore(t *testing.T) {
 		"half of the budget is free":         {4, []string{"a", "b"}, nil},
 		"then each costs more than the last": {4, []string{"a", "b", "c", "d"}, []time.Duration{second / 2, second}},
 		"recipients that come together":      {4, []string{"a b c d"}, []time.Duration{second * 3 / 2}},
-		"a permitted one gives one back":     {4, []string{"a", "b", "active", "c", "d"}, []time.Duration{second / 2}},
+		"a permitted one gives none back":    {4, []string{"a", "b", "active", "c", "d"}, []time.Duration{second / 2, second}},
 		"what is over the budget costs no more": {
 			2, []string{"a b c"}, []time.Duration{second},
 		},

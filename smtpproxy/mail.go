@@ -20,6 +20,8 @@ type transaction struct {
 	rcpts  []recipient
 
 	messageID string // once the header is read
+	// deferred: a recipient was put off, so that a transaction left without any is to be tried again.
+	deferred bool
 }
 
 // recipient is one RCPT that was answered 250: to be forwarded, or discarded.
@@ -38,8 +40,8 @@ func (t *transaction) null() bool { return t.from.Mailbox == "" }
 
 // nullStream is what mail from <> travels in: not marketing, no header lines, nothing but what RFC 3834 and RFC 3464
 // machines send.
-func nullStream() *gate.Stream {
-	return &gate.Stream{Name: "null_sender", Kind: gate.KindTransactional, Mode: gate.ModeEnforce}
+func nullStream(mode gate.Mode) *gate.Stream {
+	return &gate.Stream{Name: "null_sender", Kind: gate.KindTransactional, Mode: mode}
 }
 
 // mail begins a transaction: who may, from where, in which stream.
@@ -115,7 +117,7 @@ func (s *session) mailParams(tx *transaction) error {
 // choose finds the stream, and refuses a sender that the credential or the listener does not list.
 func (s *session) choose(tx *transaction) error {
 	if tx.null() {
-		tx.stream = nullStream()
+		tx.stream = nullStream(s.set.Mode)
 		return nil
 	}
 	sender, err := gate.ParseAddress(tx.from.Mailbox)

@@ -110,6 +110,7 @@ type Links interface {
 // Settings are what a reload may change, all at once and between transactions. Address, TLS mode and LMTP of a
 // listener, and how many there are, stay as they were bound.
 type Settings struct {
+	Mode           gate.Mode // of mail from <>, which is in no stream
 	Listeners      []Listener
 	Credentials    []Credential // may be none
 	Streams        []*gate.Stream

@@ -59,14 +59,35 @@ func (s *session) parseRcpt(r *recipient, arg string) error {
 	return nil
 }
 
+// rcptParams checks the parameters of RCPT (RFC 3461 sections 4.1 and 4.2) and that they were offered.
 func (s *session) rcptParams(path wire.Path) error {
 	dsn := s.set.Upstream.Caps().DSN
 	for _, p := range path.Params {
-		if (p.Key != "NOTIFY" && p.Key != "ORCPT") || !dsn || !p.HasValue {
+		switch {
+		case !dsn:
+			return unknownParameter
+		case p.Key == "NOTIFY" && !validNotify(p.Value), p.Key == "ORCPT" && !strings.Contains(p.Value, ";"):
+			return syntaxError
+		case p.Key != "NOTIFY" && p.Key != "ORCPT":
 			return unknownParameter
 		}
 	}
 	return nil
+}
+
+// validNotify reports whether the value is NEVER, or a set of SUCCESS, FAILURE and DELAY: what it says decides whether
+// the sender is owed a notice.
+func validNotify(value string) bool {
+	value = strings.ToUpper(value)
+	if value == "NEVER" {
+		return true
+	}
+	for word := range strings.SplitSeq(value, ",") {
+		if word != "SUCCESS" && word != "FAILURE" && word != "DELAY" {
+			return false
+		}
+	}
+	return true
 }
 
 // lookUp reads the consent of everybody in the group at once.
@@ -132,7 +153,7 @@ func (s *session) answer(ctx context.Context, group []asked) error {
 		}
 		s.conn.Reply(replies[i])
 	}
-	return s.spendRefused(ctx, group)
+	return s.spendRefused(ctx, replies)
 }
 
 // blocked reports whether a decision against the recipient stands, enforced or not.
@@ -151,6 +172,7 @@ func (s *session) rcptReply(a *asked) *smtp.SMTPError {
 // unrecorded answers a group whose blocks could not be written: no decision without a record of it.
 func (s *session) unrecorded(group []asked, err error) error {
 	s.log.Error("block log", "err", err)
+	s.tx.deferred = true
 	for range group {
 		s.conn.Reply(neutral())
 	}
@@ -197,6 +219,7 @@ func (s *session) verdict(a *asked) error {
 		return nil
 	}
 	s.srv.opt.Count(countOf(d) + "." + st.Name + "." + string(d.Reason))
+	s.tx.deferred = s.tx.deferred || d.Verdict == gate.Defer
 	if d.Verdict == gate.Block && d.Reason != gate.ReasonInvalidAddress && s.onBlock(st) == gate.OnBlockDiscard {
 		return nil
 	}
@@ -225,7 +248,7 @@ func (s *session) pending(id gate.ID, st *gate.Stream) bool {
 // decide asks the policy, and lays what was withdrawn here over its answer.
 func (s *session) decide(st *gate.Stream, addr gate.Address, withdrawn bool, l gate.Lookup) gate.Decision {
 	d := s.set.Policy.Decide(s.srv.opt.Now(), st, addr, l)
-	if withdrawn && d.Verdict != gate.Block {
+	if withdrawn && !d.Refusal() && d.Reason != gate.ReasonInvalidAddress {
 		d.Verdict, d.Reason, d.Rule = gate.Block, gate.ReasonWithdrawn, "refusal"
 		d.State, d.Hint = gate.StateWithdrawn, "the person opts in again"
 	}
@@ -272,15 +295,14 @@ func confirmationKey(id gate.ID, purpose string, requested time.Time) string {
 	return "confirm:" + id.String() + ":" + purpose + ":" + strconv.FormatInt(requested.Unix(), 10)
 }
 
-// spendRefused counts refused recipients against the session's budget, so that the gate is no oracle about consent. The
-// replies to the group, queued already, leave when the session has been slowed.
-func (s *session) spendRefused(ctx context.Context, group []asked) error {
+// spendRefused counts recipients that were refused for good against the session's budget, so that the gate is no oracle
+// about consent; only mail that is delivered earns it back (earn). The replies to the group, queued already, leave when
+// the session has been slowed.
+func (s *session) spendRefused(ctx context.Context, replies []*smtp.SMTPError) error {
 	was, lim := s.refused, s.set.Limits
-	for i := range group {
-		if group[i].err != nil {
+	for _, r := range replies {
+		if r.Code >= 500 {
 			s.refused++
-		} else if s.refused > 0 {
-			s.refused--
 		}
 	}
 	s.srv.slow(ctx, slowing(was, s.refused, lim.Refused, lim.RefusedDelay))

@@ -25,6 +25,7 @@ const (
 	needHello
 	needStartTLS
 	noValidRecipients
+	recipientsDeferred
 	tooManyRecipients
 	tooBig
 	looping
@@ -71,6 +72,8 @@ func (p problem) reply() *smtp.SMTPError {
 		return say(530, 5, 7, 0, "Must issue a STARTTLS command first")
 	case noValidRecipients:
 		return say(554, 5, 5, 1, "No valid recipients")
+	case recipientsDeferred:
+		return neutral()
 	case tooManyRecipients:
 		return say(452, 4, 5, 3, "Too many recipients")
 	case tooBig:

@@ -108,6 +108,7 @@ func (w *world) options(pool *upstream.Pool) smtpproxy.Options {
 	return smtpproxy.Options{
 		Settings: smtpproxy.Settings{
 			Listeners: []smtpproxy.Listener{{Address: "127.0.0.1:0", TLS: smtpproxy.TLSNone}},
+			Mode:      gate.ModeEnforce,
 			Streams:   streams(), DefaultStream: "news", Limits: lim,
 			Policy: policy, Upstream: pool, Links: links{},
 			Mask: func(a gate.Address, _ gate.ID) string { return a.Masked() },

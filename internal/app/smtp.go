@@ -44,7 +44,7 @@ func (a *App) settings(cfg *config.Config, pool *upstream.Pool) (smtpproxy.Setti
 		return smtpproxy.Settings{}, err
 	}
 	return smtpproxy.Settings{
-		Listeners: listeners, Credentials: credentials(cfg), Streams: cfg.Streams(), DefaultStream: cfg.DefaultStream,
+		Mode: cfg.Mode, Listeners: listeners, Credentials: credentials(cfg), Streams: cfg.Streams(), DefaultStream: cfg.DefaultStream,
 		MinimalReplies: cfg.Replies.Detail == "minimal", LogPermits: cfg.Log.Permits,
 		Limits: limits(cfg), BareLines: bareLines(cfg),
 		Policy: policy, Upstream: pool, Mask: mask(cfg), Links: links,

@@ -80,5 +80,8 @@ func (w *watched) run(ctx context.Context, period time.Duration) error {
 func (w *watched) look(ctx context.Context, period time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, period)
 	defer cancel()
-	return w.verify(ctx)
+	if err := w.verify(ctx); err != nil {
+		return err
+	}
+	return w.Ping(ctx) // of every master: a Cluster's shard can be away by itself
 }

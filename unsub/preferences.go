@@ -2,22 +2,13 @@ package unsub
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/hex"
 	"maps"
 	"net/http"
 	"net/url"
 	"slices"
-	"time"
-
-	"github.com/oklog/ulid/v2"
 
 	"github.com/consentgate/consentgate/gate"
 )
-
-// askAgainAfter is how long after a request the page offers no other: one message is enough for an hour.
-const askAgainAfter = time.Hour
 
 // standing is how a purpose stands with a person, in the words of the preference page. The set is closed.
 type standing string
@@ -140,53 +131,6 @@ func (h *handler) choice(l *locale, a asked, f Flow, person gate.Person, known b
 	return c
 }
 
-// offer says how the purpose may be begun: by a message to confirm, or elsewhere.
-func (h *handler) offer(l *locale, c *choice, f Flow, person gate.Person, consent gate.Consent) {
-	switch c.Standing {
-	case standingUnknown, standingAgreed, standingUnobjected:
-		return
-	}
-	if open := h.openRequest(consent); open {
-		c.Requested = l.Day(consent.Requested)
-		if h.Now().Sub(consent.Requested) < askAgainAfter {
-			return
-		}
-	}
-	c.CanAsk = h.canAsk(f, person)
-	c.AskSender = !c.CanAsk
-}
-
-// canAsk: a message to confirm needs somebody to send it, an address, and a stream whose token it can carry.
-func (h *handler) canAsk(f Flow, person gate.Person) bool {
-	return h.Confirm != nil && f.Name != "" && !h.address(person.Sealed).IsZero() &&
-		!suppressed(person.Record, gate.SuppressionManual) && !h.bounced(person.Record)
-}
-
-func suppressed(r gate.Record, kind gate.SuppressionKind) bool {
-	return slices.ContainsFunc(r.Suppressions, func(s gate.Suppression) bool {
-		return s.Kind == kind && s.Scope == gate.AllPurposes
-	})
-}
-
-func (h *handler) bounced(r gate.Record) bool {
-	return slices.ContainsFunc(r.Suppressions, func(s gate.Suppression) bool {
-		return s.Kind == gate.SuppressionHardBounced && h.Now().Sub(s.At) < gate.HardBounceTTL
-	})
-}
-
-// warnings say why mail may stay away whatever is chosen here.
-func (h *handler) warnings(l *locale, r gate.Record) []string {
-	var list []string
-	if h.bounced(r) {
-		list = append(list, l.Notes.Bounced)
-	}
-	if suppressed(r, gate.SuppressionManual) {
-		sender := frame{locale: l, Brand: h.Brand}.Asker()
-		list = append(list, say(l.Notes.Suppressed, "sender", sender))
-	}
-	return list
-}
-
 func (h *handler) preferencesPost(w http.ResponseWriter, r *http.Request) {
 	a, ok := h.open(w, r, TokenPreferences, TokenUnsubscribe)
 	if !ok {
@@ -262,63 +206,4 @@ func (h *handler) undoChoice(w http.ResponseWriter, r *http.Request, a asked, pu
 		return
 	}
 	h.writePreferences(w, r, a, http.StatusOK, say(l.Acts.Undone, "purpose", h.pages.purposeName(l, purpose)))
-}
-
-// askChoice records that the person asked for a purpose, and has the message sent that confirms it. It grants nothing:
-// whoever has the link may press the button, and only the mailbox can confirm.
-func (h *handler) askChoice(w http.ResponseWriter, r *http.Request, a asked, purpose string) {
-	person, err := h.person(r.Context(), a)
-	if err != nil {
-		h.failed(w, r, err)
-		return
-	}
-	l := h.pages.locale(r)
-	i := slices.IndexFunc(h.purposes(person.Record), func(f Flow) bool { return f.Purpose == purpose })
-	if i < 0 {
-		refuse(w, nil)
-		return
-	}
-	f := h.purposes(person.Record)[i]
-	if !h.choice(l, a, f, person, true).CanAsk {
-		h.writePreferences(w, r, a, http.StatusConflict, "")
-		return
-	}
-	if _, err := h.write(r, a, h.request(l, a, f)); err != nil {
-		h.failed(w, r, err)
-		return
-	}
-	h.sendRequest(w, r, a, ConfirmRequest{
-		ID: a.id, Address: h.address(person.Sealed), Purpose: purpose, Stream: f.Name, Language: l.Lang,
-	})
-}
-
-func (h *handler) sendRequest(w http.ResponseWriter, r *http.Request, a asked, c ConfirmRequest) {
-	l := h.pages.locale(r)
-	name := h.pages.purposeName(l, c.Purpose)
-	if err := h.Confirm(r.Context(), c); err != nil {
-		h.Log.Error("message to confirm not sent", "purpose", c.Purpose, "error", err)
-		h.writePreferences(w, r, a, http.StatusServiceUnavailable, say(l.Acts.NotSent, "purpose", name))
-		return
-	}
-	h.writePreferences(w, r, a, http.StatusOK, say(l.Acts.Asked, "purpose", name))
-}
-
-// request is the event of a person who asks for a purpose here, with the text that they read.
-func (h *handler) request(l *locale, a asked, f Flow) gate.Event {
-	return gate.Event{
-		ID:   ulid.MustNew(ulid.Timestamp(h.Now()), rand.Reader).String(),
-		Type: gate.ConfirmationRequested, Purpose: f.Purpose, Controller: h.Brand.Name,
-		Source: gate.Source{Kind: "preference", ID: f.Name}, DefaultState: gate.DefaultNone,
-		Wording:  wordingOf(l, "preference-page", h.pages.purposeName(l, f.Purpose), l.Buttons.Ask),
-		Evidence: gate.Evidence{Ref: a.ref},
-	}
-}
-
-// wordingOf identifies a text of our own pages by its hash, since it may change between versions.
-func wordingOf(l *locale, id string, lines ...string) gate.Wording {
-	sum := sha256.New()
-	for _, line := range lines {
-		sum.Write([]byte(line + "\n"))
-	}
-	return gate.Wording{ID: id, SHA256: hex.EncodeToString(sum.Sum(nil)), Language: l.Lang}
 }

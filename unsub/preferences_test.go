@@ -207,6 +207,9 @@ func TestOptingInIsOfferedOnlyWhereItCanSucceed(t *testing.T) {
 		"the address is suppressed": {
 			confirming(nil), gate.Event{ID: "s", Type: gate.Suppressed, Purpose: "*", Time: day()}, "No mail is sent to your address",
 		},
+		"the purpose is suppressed": {
+			confirming(nil), gate.Event{ID: "s", Type: gate.Suppressed, Purpose: "newsletter", Time: day()}, "please ask the sender",
+		},
 		"the mailbox refuses mail": {
 			confirming(nil), gate.Event{ID: "b", Type: gate.Bounced, Time: day()}, "Your mailbox refused our mail",
 		},

@@ -35,14 +35,14 @@ func saidOf(l *locale, events []gate.Event, purpose string, c gate.Consent) *sai
 	return &s
 }
 
-// grantOf is the event that the consent rests on: the first of the latest run of its method and source, since a sync
-// may repeat a grant every night.
+// grantOf is the event that the consent rests on: the latest of its source by the moment its state was reached. What
+// came later did not count, such as a sale that a sync tells again every night.
 func grantOf(events []gate.Event, purpose string, c gate.Consent) (grant gate.Event, ok bool) {
 	for _, e := range events {
-		if e.Purpose != purpose || !grants(e) || sourceText(e.Source) != c.Source {
+		if e.Purpose != purpose || !grants(e) || sourceText(e.Source) != c.Source || e.Time.Unix() > c.At.Unix() {
 			continue
 		}
-		if !ok || e.Wording != grant.Wording && e.Time.After(grant.Time) {
+		if !ok || e.Time.After(grant.Time) {
 			grant, ok = e, true
 		}
 	}

@@ -152,13 +152,17 @@ func (d *delivery) note(ctx context.Context, recipients []int) error {
 	return d.ses.srv.opt.Ledger.Note(ctx, d.ledgerKey(), members, ledgerTTL)
 }
 
+// ledgerTime bounds a call to the ledger. It writes durably, which takes longer than a lookup; a lease that was written
+// after the gate gave up on it would put the client's retry off until it ends.
+const ledgerTime = 5 * time.Second
+
 // leaseMargin is added to the longest that a delivery may take: the last copy's answer may come late.
 const leaseMargin = 2 * time.Minute
 
 // enter takes the message's lease, so that no other gate sends it at the same time, and leaves out what an earlier try
 // delivered. Without the ledger nothing is sent: a copy twice is worse than a copy later.
 func (d *delivery) enter(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, d.ses.set.Limits.Lookup)
+	ctx, cancel := context.WithTimeout(ctx, ledgerTime)
 	defer cancel()
 	members, free, err := d.ses.srv.opt.Ledger.Enter(ctx, d.ledgerKey(), d.ses.set.Limits.Deliver+leaseMargin)
 	switch {
@@ -190,7 +194,7 @@ func (d *delivery) leave(ctx context.Context, done bool) {
 	if !d.leased {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.ses.set.Limits.Lookup)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), ledgerTime)
 	defer cancel()
 	end := d.ses.srv.opt.Ledger.Leave
 	if done && d.noted {

@@ -62,7 +62,7 @@ func (o options) workloads() []workload {
 
 // learnBodies lets the upstream keep a body of each size as smtp-source makes them, to compare with, beside our own.
 func (b *benchmark) learnBodies(ctx context.Context) error {
-	b.bodies = []string{load.Body(load.Message(watchSize)), load.Body(load.Message(messageSize))}
+	b.bodies = []string{load.Body(load.Message(watchSize, "")), load.Body(load.Message(messageSize, ""))}
 	for _, w := range b.o.workloads() {
 		body, err := b.learnBody(ctx, w.job)
 		if err != nil {
@@ -248,7 +248,7 @@ const (
 func (b *benchmark) watch(ctx context.Context, t target, from string) func() (load.Sent, error) {
 	ctx, stop := context.WithCancel(ctx)
 	addr, _ := t.where()
-	w := load.Watch{Addr: addr, From: from, Content: load.Message(watchSize), Decides: t.decides}
+	w := load.Watch{Addr: addr, From: from, Size: watchSize, Decides: t.decides}
 	var sent load.Sent
 	var err error
 	ended := make(chan struct{})

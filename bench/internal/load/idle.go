@@ -23,7 +23,7 @@ func Open(addr string, n int) (Sessions, error) {
 
 // Send sends a message on each session, one after another.
 func (s Sessions) Send(from string, size int) error {
-	content := Message(size)
+	content := Message(size, "idle")
 	for i, c := range s {
 		if err := c.stepwise(newTransaction(from, content, Address(i+1, Recipients))); err != nil {
 			return fmt.Errorf("session %d: %w", i+1, err)

@@ -29,7 +29,7 @@ const renew = 90
 func Latency(ctx context.Context, m Mode, addrs []string, from string, size, n int) ([][]time.Duration, error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	p := &prober{mode: m, from: from, content: Message(size), conns: make([]*Conn, len(addrs))}
+	p := &prober{mode: m, from: from, content: Message(size, "latency"), conns: make([]*Conn, len(addrs))}
 	defer p.close()
 	took := make([][]time.Duration, len(addrs))
 	for i := range n {

@@ -69,7 +69,7 @@ func TestEveryModeSendsToEveryAddressInTurn(t *testing.T) {
 func TestAWatchNamesTheWithdrawnOnlyToWhoDecides(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
-	w := load.Watch{Addr: s.Addr(), From: "news@bench.test", Content: load.Message(500)}
+	w := load.Watch{Addr: s.Addr(), From: "news@bench.test", Size: 500}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
 	sent, err := w.Run(ctx)

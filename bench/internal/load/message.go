@@ -10,17 +10,21 @@ import (
 // Address is number n of a series.
 func Address(n int, series string) string { return fmt.Sprintf("%d%s@bench.test", n, series) }
 
-// Message is a text of about size octets that says nothing, ready for DATA: with CRLF, and without the dot.
-func Message(size int) []byte {
+// Message is a text of about size octets that says nothing, ready for DATA: with CRLF, and without the dot. Its body
+// depends on the size alone.
+func Message(size int, id string) []byte {
 	var b strings.Builder
-	b.WriteString("From: News <news@bench.test>\r\nTo: Reader <reader@bench.test>\r\nSubject: What happened in November\r\n" +
-		"Date: Mon, 23 Nov 2026 10:00:00 +0000\r\nMessage-ID: <november@bench.test>\r\nMIME-Version: 1.0\r\n" +
-		"Content-Type: text/plain; charset=utf-8\r\n\r\n")
-	for line := 1; b.Len() < size; line++ {
+	fmt.Fprintf(&b, "From: News <news@bench.test>\r\nTo: Reader <reader@bench.test>\r\nSubject: What happened in November\r\n"+
+		"Date: Mon, 23 Nov 2026 10:00:00 +0000\r\nMessage-ID: <%s@bench.test>\r\nMIME-Version: 1.0\r\n"+
+		"Content-Type: text/plain; charset=utf-8\r\n\r\n", id)
+	for line := 1; line*textLine < size; line++ {
 		fmt.Fprintf(&b, "Line %5d of a message that is as long as others are and as dull as it has to be.\r\n", line)
 	}
 	return []byte(b.String())
 }
+
+// textLine is about the length of a line, in octets.
+const textLine = 84
 
 // Body is what stands behind the empty line that ends a header.
 func Body(content []byte) string {

@@ -18,7 +18,7 @@ const watchPeriod = 100 * time.Millisecond
 type Watch struct {
 	Addr    string
 	From    string
-	Content []byte
+	Size    int  // octets of a message
 	Decides bool // the target asks for consent; to others the withdrawn recipient is not named
 }
 
@@ -35,10 +35,13 @@ func (w Watch) Run(ctx context.Context) (Sent, error) {
 	if err != nil {
 		return sent, fmt.Errorf("watch: %w", err)
 	}
+	started := time.Now().UnixNano()
 	ticker := time.NewTicker(watchPeriod)
 	defer ticker.Stop()
 	for {
-		if err := w.one(c, sent.Messages); err != nil {
+		// No two messages are the same: a gate takes the same one for a retry.
+		id := fmt.Sprintf("%d.%d", started, sent.Messages)
+		if err := w.one(c, sent.Messages, Message(w.Size, id)); err != nil {
 			c.Close()
 			return sent, fmt.Errorf("watch, message %d: %w", sent.Messages+1, err)
 		}
@@ -52,7 +55,7 @@ func (w Watch) Run(ctx context.Context) (Sent, error) {
 	}
 }
 
-func (w Watch) one(c *Conn, i int) error {
+func (w Watch) one(c *Conn, i int, content []byte) error {
 	if err := c.command("MAIL FROM:<"+w.From+">", 250); err != nil {
 		return err
 	}
@@ -65,7 +68,7 @@ func (w Watch) one(c *Conn, i int) error {
 	if err := c.command("RCPT TO:<"+Address(2*i+2, Watched)+">", 250); err != nil {
 		return err
 	}
-	return c.data(newTransaction(w.From, w.Content))
+	return c.data(newTransaction(w.From, content))
 }
 
 // trespass names somebody who has withdrawn.

@@ -58,3 +58,18 @@ CREATE TABLE IF NOT EXISTS leases (
   key     TEXT    PRIMARY KEY,
   expires INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- The audit log. An entry is the JSON of gate.AuditEntry and names the hash of the one before it.
+CREATE TABLE IF NOT EXISTS audit (
+  seq   INTEGER PRIMARY KEY,
+  entry TEXT    NOT NULL
+) STRICT;
+
+-- The texts that people were shown, kept for ever.
+CREATE TABLE IF NOT EXISTS wordings (
+  id       TEXT NOT NULL,
+  version  TEXT NOT NULL,
+  language TEXT NOT NULL,
+  entry    TEXT NOT NULL, -- JSON of gate.WordingText
+  PRIMARY KEY (id, version, language)
+) STRICT, WITHOUT ROWID;

@@ -16,6 +16,8 @@ var (
 	// ErrUnavailable: the store did not answer, or its answer cannot be trusted (an emptied shard, an old schema).
 	// It is neither consent nor refusal.
 	ErrUnavailable = errors.New("store unavailable")
+	// ErrChanged: a recipient was changed since they were read; read again.
+	ErrChanged = errors.New("recipient was changed meanwhile")
 	// ErrUninitialised: the store is empty and was never made a consent store.
 	ErrUninitialised = errors.New("store is not initialised")
 )
@@ -67,6 +69,22 @@ type Scanner interface {
 	Persons(ctx context.Context) iter.Seq2[Person, error]
 }
 
+// Rewrite replaces all that stands about one recipient. Unlike a Change it is taken as it is: nothing in it is
+// validated, timed or folded.
+type Rewrite struct {
+	Was uint64 // version of the record that must stand; 0: nobody
+	// Person is what stands afterwards; without events nothing does. The record's version is Was or later, later where
+	// the events change, and not below their number.
+	Person Person
+}
+
+// Rewriter replaces histories: for erasure, for sealing addresses with another key, for copying a store. Each Rewrite
+// is atomic by itself.
+type Rewriter interface {
+	// Rewrite answers every rewrite in order: nil, or an error that wraps ErrChanged or ErrUnavailable.
+	Rewrite(ctx context.Context, rewrites []Rewrite) []error
+}
+
 // BlockQuery selects block entries; zero fields do not select.
 type BlockQuery struct {
 	Since, Until time.Time
@@ -90,6 +108,13 @@ type BlockLog interface {
 	AppendBlocks(ctx context.Context, entries []BlockEntry) error
 	// Blocks yields matching entries, newest first.
 	Blocks(ctx context.Context, q BlockQuery) iter.Seq2[BlockEntry, error]
+}
+
+// BlockTrimmer forgets old block entries.
+type BlockTrimmer interface {
+	// TrimBlocks removes entries that are older than before, in steps that keep nobody waiting, and returns how many
+	// went. A store may count an entry's age from its arrival.
+	TrimBlocks(ctx context.Context, before time.Time) (removed int, err error)
 }
 
 // Counters keeps sums per UTC day, e.g. "blocked.newsletter.no_consent".
@@ -141,7 +166,9 @@ type Store interface {
 	Applier
 	Historian
 	Scanner
+	Rewriter
 	BlockLog
+	BlockTrimmer
 	Counters
 	Ledger
 	Keeper

@@ -32,6 +32,7 @@ func TestStore(t *testing.T, open func(t *testing.T) Backend) {
 		{"keeper", keeperContract},
 		{"apply", applyContract},
 		{"read", readContract},
+		{"rewrite", rewriteContract},
 		{"blocks", blockContract},
 		{"counters", counterContract},
 		{"ledger", ledgerContract},

@@ -23,9 +23,10 @@ const schema = 1
 var schemaText string
 
 // What every connection is set to. busy_timeout is short: waiting longer is done in Go, where the context is heard.
+// secure_delete overwrites what is removed, since an erased address that a file still holds is not erased.
 const (
 	readPragmas  = "_pragma=busy_timeout(100)&_pragma=query_only(1)"
-	writePragmas = "_pragma=busy_timeout(20)&_pragma=synchronous(FULL)&_txlock=immediate"
+	writePragmas = "_pragma=busy_timeout(20)&_pragma=synchronous(FULL)&_pragma=secure_delete(1)&_txlock=immediate"
 )
 
 // file is the open database: many connections that read, one that writes.

@@ -113,3 +113,44 @@ func TestAStoreThatComesBackGetsTheWithdrawalsAgain(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// shardAway is a Cluster of which the shard with the store's word about itself answers, and another does not.
+type shardAway struct {
+	*fickle
+	away atomic.Bool
+}
+
+func (s *shardAway) Ping(context.Context) error {
+	if s.away.Load() {
+		return gate.ErrUnavailable
+	}
+	return nil
+}
+
+func TestAShardThatIsAwayByItselfIsNoticedThoughTheStoreSaysWhoItIs(t *testing.T) {
+	t.Parallel()
+	s := &shardAway{fickle: &fickle{Store: gatetest.NewStore()}}
+	s.meta.Store(&gate.Meta{Fingerprint: "ours"})
+	back, logged := make(chan struct{}), make(chan string, 2)
+	w := newWatched(s.fickle, func() { back <- struct{}{} })
+	w.Store, w.log = s, slog.New(slog.NewTextHandler(lines(logged), nil))
+	if err := w.verify(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- w.run(ctx, time.Millisecond) }()
+	s.away.Store(true)
+	if got := <-logged; !strings.Contains(got, "store does not answer") {
+		t.Errorf("logged %q, want that the store does not answer", got)
+	}
+	s.away.Store(false)
+	if got := <-logged; !strings.Contains(got, "store answers") {
+		t.Errorf("logged %q, want that the store answers", got)
+	}
+	<-back
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}

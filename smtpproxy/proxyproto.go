@@ -14,13 +14,10 @@ import (
 	"github.com/pires/go-proxyproto"
 )
 
-// receive is the connection as the listener takes it: where it knows proxies, theirs begin with a PROXY header
+// receive is the connection as the listener takes it: those of proxies that it knows begin with a PROXY header
 // (haproxy.org, proxy-protocol.txt) and nobody else's may.
 func (l *rules) receive(nc net.Conn, from netip.Addr) net.Conn {
-	switch {
-	case len(l.Proxies) == 0:
-		return nc
-	case contains(l.Proxies, from):
+	if contains(l.Proxies, from) {
 		return &announced{Conn: nc, ahead: bufio.NewReaderSize(nc, headerAhead)}
 	}
 	return &unannounced{Conn: nc}
@@ -81,8 +78,8 @@ type unannounced struct {
 	proven bool // that it does not begin so
 }
 
-// errForged: a PROXY header came from an address that proxy_protocol does not list.
-var errForged = errors.New("PROXY header from an address that is no proxy's")
+// errForged: a PROXY header came from an address that the listener's proxy_protocol does not list.
+var errForged = errors.New("PROXY header from an address that proxy_protocol does not list")
 
 func (c *unannounced) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)

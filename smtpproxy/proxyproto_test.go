@@ -113,19 +113,45 @@ func TestAProxyThatDoesNotSayWhoTheClientIsIsClosedUnheard(t *testing.T) {
 
 func TestAClientThatIsNoProxyIsServedUnlessItSaysItIsOne(t *testing.T) {
 	t.Parallel()
-	for name, tt := range map[string]string{
-		"a client":               "C: EHLO client.example\nS* 250\nC: MAIL FROM:<news@example.com>\nS: 250\n",
-		"a word that begins so":  "C: PROXIMITY\nS: 500\nC: NOOP\nS: 250\n",
-		"a blank line":           raw("\r\n\r\n") + "S: 500\nS: 500\nC: NOOP\nS: 250\n",
-		"version 1":              raw(version1) + "S.\n",
-		"version 1 and commands": raw(version1+"EHLO client.example\r\n") + "S.\n",
-		"version 2":              raw(magic+"\x21\x11\x00\x0c"+v4) + "S.\n",
-		"version 2, itself":      raw(magic+"\x20\x00\x00\x00") + "S.\n",
-	} {
+	for listener, change := range map[string]build{"that knows other proxies": fromElsewhere, "that knows no proxies": plain} {
+		for name, says := range map[string]string{
+			"a client":               "C: EHLO client.example\nS* 250\nC: MAIL FROM:<news@example.com>\nS: 250\n",
+			"a word that begins so":  "C: PROXIMITY\nS: 500\nC: NOOP\nS: 250\n",
+			"a blank line":           raw("\r\n\r\n") + "S: 500\nS: 500\nC: NOOP\nS: 250\n",
+			"version 1":              raw(version1) + "S.\n",
+			"version 1 and commands": raw(version1+"EHLO client.example\r\n") + "S.\n",
+			"version 2":              raw(magic+"\x21\x11\x00\x0c"+v4) + "S.\n",
+			"version 2 and commands": raw(magic+"\x21\x11\x00\x0c"+v4+"EHLO client.example\r\n") + "S.\n",
+			"version 2, itself":      raw(magic+"\x20\x00\x00\x00") + "S.\n",
+		} {
+			t.Run("a listener "+listener+"/"+name, func(t *testing.T) {
+				t.Parallel()
+				log := &loud{}
+				w := start(t, change, log.listen)
+				smtptest.Dial(t, w.addr, w.upstream).Play("S: 220\n" + says)
+				w.stop()
+				if forged := strings.HasSuffix(says, "S.\n"); strings.Contains(log.String(), "proxy_protocol does not list") != forged {
+					t.Errorf("logged %q, want a line about the header: %v", log.String(), forged)
+				}
+			})
+		}
+	}
+}
+
+func TestAHeaderBeforeTLSIsSeenOnAListenerThatKnowsNoProxies(t *testing.T) {
+	t.Parallel()
+	for name, header := range map[string]string{"version 1": version1, "version 2": magic + "\x21\x11\x00\x0c" + v4} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := start(t, fromElsewhere)
-			smtptest.Dial(t, w.addr, w.upstream).Play("S: 220\n" + tt)
+			ca, log := smtptest.NewAuthority(t), &loud{}
+			w := start(t, log.listen, func(_ *world, o *smtpproxy.Options) {
+				o.Listeners[0].TLS, o.Listeners[0].Config = smtpproxy.TLSImplicit, ca.Server()
+			})
+			smtptest.Dial(t, w.addr, w.upstream).Play(raw(header+"\x16\x03\x01") + "S.\n")
+			w.stop()
+			if !strings.Contains(log.String(), "proxy_protocol does not list") {
+				t.Errorf("logged %q, want a line about the header", log.String())
+			}
 		})
 	}
 }

@@ -127,8 +127,11 @@ func (s *session) serve(base context.Context) {
 	}
 	defer s.srv.networks.leave(network)
 	defer s.signOut()
-	if s.ln.TLS == TLSImplicit && s.conn.StartTLS(s.ln.Config) != nil {
-		return
+	if s.ln.TLS == TLSImplicit {
+		if err := s.conn.StartTLS(s.ln.Config); err != nil {
+			s.noteForged(err)
+			return
+		}
 	}
 	s.conn.ReplyLines(220, []string{s.srv.opt.Hostname + " ESMTP consentgate"})
 	for !s.closing {
@@ -156,7 +159,7 @@ func (s *session) next(base context.Context) bool {
 	case errors.Is(err, wire.ErrInterrupted):
 		return true
 	case errors.Is(err, errForged):
-		s.log.Info("closed", "client", s.client, "err", err)
+		s.noteForged(err)
 		return false
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		s.conn.Reply(idleTooLong.reply())
@@ -172,6 +175,13 @@ func (s *session) next(base context.Context) bool {
 		s.conn.Reply(s.reply(err))
 	}
 	return true
+}
+
+// noteForged says why a client was closed that claimed to be a proxy: it may be one that the settings do not know.
+func (s *session) noteForged(err error) {
+	if errors.Is(err, errForged) {
+		s.log.Info("closed", "client", s.client, "err", errForged)
+	}
 }
 
 // errGone: the client's side is beyond an answer. Wraps the cause.

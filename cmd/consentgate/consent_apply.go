@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -114,7 +113,7 @@ type badLine struct {
 
 // parseEvents reads one object that may span lines, or an object a line.
 func parseEvents(text []byte) ([]numbered, []badLine) {
-	if e, err := parseEvent(text); err == nil {
+	if e, err := gate.ParseEvent(text); err == nil {
 		return []numbered{{1, e}}, nil
 	}
 	var events []numbered
@@ -125,9 +124,9 @@ func parseEvents(text []byte) ([]numbered, []badLine) {
 		if row = bytes.TrimSpace(row); len(row) == 0 {
 			continue
 		}
-		e, err := parseEvent(row)
+		e, err := gate.ParseEvent(row)
 		if err != nil {
-			bad = append(bad, badLine{n, jsonProblem(row, err)})
+			bad = append(bad, badLine{n, why(err)})
 			continue
 		}
 		events = append(events, numbered{n, e})
@@ -135,68 +134,8 @@ func parseEvents(text []byte) ([]numbered, []badLine) {
 	return events, bad
 }
 
-var errTrailing = errors.New("more than one value")
-
-func parseEvent(text []byte) (gate.Event, error) {
-	var e gate.Event
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&e); err != nil {
-		return e, err
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return e, errTrailing
-	}
-	return e, nil
-}
-
-// jsonProblem says what is wrong with a line, and in which field where that is known.
-func jsonProblem(row []byte, err error) string {
-	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && wrong.Field != "" {
-		return fmt.Sprintf("%s: holds a %s; want %s", wrong.Field, wrong.Value, jsonType(wrong))
-	}
-	if field, unknown := strings.CutPrefix(err.Error(), "json: unknown field "); unknown {
-		return field + ": there is no such field; remove it, or see docs/consent.md"
-	}
-	if errors.Is(err, errTrailing) {
-		return "more than one JSON object; put each on a line of its own"
-	}
-	if field, text := wrongTime(row); field != "" {
-		return fmt.Sprintf("%s: %s is no time; write it as 2026-11-01T10:00:00Z", field, text)
-	}
-	return "no JSON object; want one event a line"
-}
-
-// wrongTime finds the time that cannot be read: the JSON package does not say which one it was.
-func wrongTime(row []byte) (field, text string) {
-	var e struct {
-		Time     json.RawMessage
-		Evidence struct {
-			ConfirmedAt json.RawMessage `json:"confirmed_at"`
-		}
-	}
-	if json.Unmarshal(row, &e) != nil {
-		return "", ""
-	}
-	var at time.Time
-	switch {
-	case e.Time != nil && json.Unmarshal(e.Time, &at) != nil:
-		return "time", string(e.Time)
-	case e.Evidence.ConfirmedAt != nil && json.Unmarshal(e.Evidence.ConfirmedAt, &at) != nil:
-		return "evidence.confirmed_at", string(e.Evidence.ConfirmedAt)
-	}
-	return "", ""
-}
-
-func jsonType(e *json.UnmarshalTypeError) string {
-	switch e.Type.Kind().String() {
-	case "string":
-		return "text in quotes"
-	case "bool":
-		return "true or false"
-	}
-	return "an object or a time in quotes"
-}
+// why is the sentence of an invalid event.
+func why(err error) string { return strings.TrimPrefix(err.Error(), gate.ErrInvalidEvent.Error()+": ") }
 
 // untouched is a store that takes nothing: with it, the intake only checks.
 type untouched struct{}
@@ -210,7 +149,7 @@ func (o *opened) invalid(ctx context.Context, now time.Time, events []numbered) 
 	var bad []badLine
 	for i, out := range (gate.Intake{Store: untouched{}, Keys: o.keys}).Apply(ctx, now, plain(events), false) {
 		if out.Err != nil {
-			bad = append(bad, badLine{events[i].line, strings.TrimPrefix(out.Err.Error(), gate.ErrInvalidEvent.Error()+": ")})
+			bad = append(bad, badLine{events[i].line, why(out.Err)})
 		}
 	}
 	return bad

@@ -125,15 +125,17 @@ type Counters interface {
 
 // Ledger remembers which copies of a partly delivered message were accepted, and lends what only one may do at a time.
 type Ledger interface {
-	// Enter takes the lease of key for ttl and returns the members noted under it, in one round trip. Where somebody
-	// has the lease, free is false and nothing is taken.
-	Enter(ctx context.Context, key string, ttl time.Duration) (members []string, free bool, err error)
-	// Leave gives the lease back; what is noted stays.
-	Leave(ctx context.Context, key string) error
+	// Enter takes the lease of key for owner and ttl and returns the members noted under it, in one round trip. A lease
+	// that owner has already begins anew. Where somebody else has it, free is false and nothing is taken.
+	Enter(ctx context.Context, key, owner string, ttl time.Duration) (members []string, free bool, err error)
+	// Leave gives owner's lease back; somebody else's stays, and so does what is noted.
+	Leave(ctx context.Context, key, owner string) error
 	// Note adds members to key and sets their time to live.
 	Note(ctx context.Context, key string, members []string, ttl time.Duration) error
-	// Forget removes members and lease.
-	Forget(ctx context.Context, key string) error
+	// Forget removes the members, and the lease where it is owner's.
+	Forget(ctx context.Context, key, owner string) error
+	// Open reports whether members are noted under any key. It is cheap, and may say true a while too long.
+	Open(ctx context.Context) (bool, error)
 }
 
 // Meta is what a store says of itself.

@@ -164,7 +164,7 @@ const leaseMargin = 2 * time.Minute
 func (d *delivery) enter(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, ledgerTime)
 	defer cancel()
-	members, free, err := d.ses.srv.opt.Ledger.Enter(ctx, d.ledgerKey(), d.ses.set.Limits.Deliver+leaseMargin)
+	members, free, err := d.ses.srv.opt.Ledger.Enter(ctx, d.ledgerKey(), d.ses.id, d.ses.set.Limits.Deliver+leaseMargin)
 	switch {
 	case err != nil:
 		return err
@@ -200,7 +200,7 @@ func (d *delivery) leave(ctx context.Context, done bool) {
 	if done && d.noted {
 		end = d.ses.srv.opt.Ledger.Forget
 	}
-	if err := end(ctx, d.ledgerKey()); err != nil {
+	if err := end(ctx, d.ledgerKey(), d.ses.id); err != nil {
 		d.ses.log.Warn("delivery ledger", "err", err)
 	}
 	d.leased = false

@@ -266,7 +266,7 @@ func (d *delivery) settle(i int, res result) {
 func (d *delivery) keepClaims() {
 	for i := range d.tx.rcpts {
 		if f := d.results[i].fate; f == accepted || f == undecided {
-			d.tx.rcpts[i].claim = ""
+			d.tx.rcpts[i].claim = nil
 		}
 	}
 }

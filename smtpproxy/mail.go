@@ -32,7 +32,7 @@ type recipient struct {
 	decision gate.Decision
 	readAt   time.Time // of the consent that decided
 	forward  bool
-	claim    string // ledger key of the one confirmation mail that this is; given back if it does not arrive
+	claim    *claim // on the one confirmation mail that this is; given back if it does not arrive
 }
 
 // null reports mail from <>: bounces and automatic replies.

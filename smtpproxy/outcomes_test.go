@@ -125,11 +125,11 @@ type stumbling struct {
 
 var errLedger = errors.New("dial tcp 10.0.0.5:6379: i/o timeout")
 
-func (l *stumbling) Enter(ctx context.Context, key string, lease time.Duration) ([]string, bool, error) {
+func (l *stumbling) Enter(ctx context.Context, key, owner string, ttl time.Duration) ([]string, bool, error) {
 	if l.enter {
 		return nil, false, errLedger
 	}
-	return l.Ledger.Enter(ctx, key, lease)
+	return l.Ledger.Enter(ctx, key, owner, ttl)
 }
 
 func (l *stumbling) Note(ctx context.Context, key string, members []string, ttl time.Duration) error {

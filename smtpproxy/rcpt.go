@@ -263,8 +263,8 @@ func (s *session) once(ctx context.Context, a *asked) {
 	ctx, cancel := context.WithTimeout(ctx, s.set.Limits.Lookup)
 	defer cancel()
 	d := &a.decision
-	key := confirmationKey(a.id, d.Purpose, a.lookup.Record.For(d.Purpose).Requested)
-	_, first, err := s.srv.opt.Ledger.Enter(ctx, key, confirmationTTL)
+	c := &claim{confirmationKey(a.id, d.Purpose, a.lookup.Record.For(d.Purpose).Requested), s.srv.opt.NewID()}
+	_, first, err := s.srv.opt.Ledger.Enter(ctx, c.key, c.owner, confirmationTTL)
 	switch {
 	case err != nil:
 		d.Verdict, d.Reason, d.Rule = gate.Defer, gate.ReasonStoreUnavailable, "store"
@@ -273,19 +273,22 @@ func (s *session) once(ctx context.Context, a *asked) {
 		d.Verdict, d.Reason, d.Rule = gate.Block, gate.ReasonConfirmationPending, "confirmation"
 		d.Hint = "the confirmation mail was sent; the person confirms, or asks again"
 	default:
-		a.claim = key
+		a.claim = c
 	}
 }
+
+// claim is a lease that is taken once: its owner is new each time.
+type claim struct{ key, owner string }
 
 // unclaim gives back the claims of confirmation mails that certainly did not arrive.
 func (s *session) unclaim(tx *transaction) {
 	ctx, cancel := context.WithTimeout(context.Background(), s.set.Limits.Lookup)
 	defer cancel()
 	for _, r := range tx.rcpts {
-		if r.claim == "" {
+		if r.claim == nil {
 			continue
 		}
-		if err := s.srv.opt.Ledger.Leave(ctx, r.claim); err != nil {
+		if err := s.srv.opt.Ledger.Leave(ctx, r.claim.key, r.claim.owner); err != nil {
 			s.log.Warn("confirmation claim stays until it expires", "err", err)
 		}
 	}

@@ -81,16 +81,16 @@ func (s *Store) Counts(ctx context.Context, from, to time.Time) (map[string]map[
 }
 
 // Enter implements [gate.Ledger].
-func (s *Store) Enter(ctx context.Context, key string, ttl time.Duration) ([]string, bool, error) {
+func (s *Store) Enter(ctx context.Context, key, owner string, ttl time.Duration) ([]string, bool, error) {
 	if err := s.lock(ctx); err != nil {
 		return nil, false, err
 	}
 	defer s.mu.Unlock()
 	now := s.Now()
-	if until, taken := s.leases[key]; taken && !now.After(until) {
+	if held, taken := s.leases[key]; taken && held.owner != owner && !now.After(held.until) {
 		return nil, false, nil
 	}
-	s.leases[key] = now.Add(ttl)
+	s.leases[key] = lease{owner, now.Add(ttl)}
 	m := s.members[key]
 	if now.After(m.expires) {
 		return nil, true, nil
@@ -99,13 +99,20 @@ func (s *Store) Enter(ctx context.Context, key string, ttl time.Duration) ([]str
 }
 
 // Leave implements [gate.Ledger].
-func (s *Store) Leave(ctx context.Context, key string) error {
+func (s *Store) Leave(ctx context.Context, key, owner string) error {
 	if err := s.lock(ctx); err != nil {
 		return err
 	}
 	defer s.mu.Unlock()
-	delete(s.leases, key)
+	s.release(key, owner)
 	return nil
+}
+
+// release ends owner's lease.
+func (s *Store) release(key, owner string) {
+	if s.leases[key].owner == owner {
+		delete(s.leases, key)
+	}
 }
 
 // Note implements [gate.Ledger].
@@ -127,14 +134,28 @@ func (s *Store) Note(ctx context.Context, key string, names []string, ttl time.D
 }
 
 // Forget implements [gate.Ledger].
-func (s *Store) Forget(ctx context.Context, key string) error {
+func (s *Store) Forget(ctx context.Context, key, owner string) error {
 	if err := s.lock(ctx); err != nil {
 		return err
 	}
 	defer s.mu.Unlock()
 	delete(s.members, key)
-	delete(s.leases, key)
+	s.release(key, owner)
 	return nil
+}
+
+// Open implements [gate.Ledger].
+func (s *Store) Open(ctx context.Context) (bool, error) {
+	if err := s.lock(ctx); err != nil {
+		return false, err
+	}
+	defer s.mu.Unlock()
+	for _, m := range s.members {
+		if len(m.names) > 0 && !s.Now().After(m.expires) {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // Meta implements [gate.Keeper].

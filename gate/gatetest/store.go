@@ -32,7 +32,13 @@ type data struct {
 	blocks  []gate.BlockEntry
 	counts  map[string]map[string]int64
 	members map[string]members
-	leases  map[string]time.Time
+	leases  map[string]lease
+}
+
+// lease is who may go on with one ledger key, and until when.
+type lease struct {
+	owner string
+	until time.Time
 }
 
 // members are the noted copies of one ledger key.
@@ -59,7 +65,7 @@ func newData() data {
 		streams: make(map[string]string),
 		counts:  make(map[string]map[string]int64),
 		members: make(map[string]members),
-		leases:  make(map[string]time.Time),
+		leases:  make(map[string]lease),
 	}
 }
 

@@ -184,8 +184,8 @@ var ledgerContract = []contract{
 		noError(t, "Note", s.Note(ctx, "other", []string{"z"}, time.Hour))
 		noError(t, "Note of nobody", s.Note(ctx, "key", nil, time.Hour))
 		same(t, "members", noted(t, s, "key"), []string{"a", "b", "c"})
-		noError(t, "Forget", s.Forget(ctx, "key"))
-		noError(t, "Forget again", s.Forget(ctx, "key"))
+		noError(t, "Forget", s.Forget(ctx, "key", "me"))
+		noError(t, "Forget again", s.Forget(ctx, "key", "me"))
 		same(t, "members of a forgotten key", noted(t, s, "key"), nil)
 		same(t, "members of the other key", noted(t, s, "other"), []string{"z"})
 	}},
@@ -206,7 +206,7 @@ var ledgerContract = []contract{
 		taken := 0
 		for i := range 8 {
 			wg.Go(func() {
-				if lease(t, []gate.Store{s, other}[i%2], "key", time.Hour) {
+				if enters(t, []gate.Store{s, other}[i%2], "key", fmt.Sprint("owner ", i), time.Hour) {
 					mu.Lock()
 					taken++
 					mu.Unlock()
@@ -215,48 +215,101 @@ var ledgerContract = []contract{
 		}
 		wg.Wait()
 		same(t, "leases taken", taken, 1)
-		same(t, "another key", lease(t, s, "other", time.Hour), true)
+		same(t, "another key", enters(t, s, "other", "me", time.Hour), true)
 	}},
 	{"a lease ends with its time, when it is given back or when it is forgotten", func(t *testing.T, b Backend) {
 		ctx, s := ready(t, b)
-		same(t, "first lease", lease(t, s, "key", 200*time.Millisecond), true)
+		same(t, "first lease", enters(t, s, "key", "me", 200*time.Millisecond), true)
 		pass(b, 250*time.Millisecond)
-		Eventually(t, "the lease has expired", func() bool { return lease(t, s, "key", time.Hour) })
-		same(t, "lease while taken", lease(t, s, "key", time.Hour), false)
-		noError(t, "Forget", s.Forget(ctx, "key"))
-		same(t, "lease after forget", lease(t, s, "key", time.Hour), true)
-		noError(t, "Leave", s.Leave(ctx, "key"))
-		same(t, "lease after leave", lease(t, s, "key", time.Hour), true)
+		Eventually(t, "the lease has expired", func() bool { return enters(t, s, "key", "you", time.Hour) })
+		same(t, "lease while taken", enters(t, s, "key", "me", time.Hour), false)
+		noError(t, "Forget", s.Forget(ctx, "key", "you"))
+		same(t, "lease after forget", enters(t, s, "key", "me", time.Hour), true)
+		noError(t, "Leave", s.Leave(ctx, "key", "me"))
+		same(t, "lease after leave", enters(t, s, "key", "you", time.Hour), true)
+	}},
+	{"a lease is free for its owner, and begins anew", func(t *testing.T, b Backend) {
+		ctx, s := ready(t, b)
+		noError(t, "Note", s.Note(ctx, "key", []string{"a"}, time.Hour))
+		same(t, "lease", enters(t, s, "key", "me", 200*time.Millisecond), true)
+		members, free, err := s.Enter(ctx, "key", "me", time.Hour)
+		noError(t, "Enter again", err)
+		same(t, "the owner's second lease", free, true)
+		same(t, "members", members, []string{"a"})
+		pass(b, 250*time.Millisecond)
+		same(t, "somebody else's, past the first lease's time", enters(t, s, "key", "you", time.Hour), false)
+	}},
+	{"nobody gives back the lease of another", func(t *testing.T, b Backend) {
+		ctx, s := ready(t, b)
+		same(t, "lease", enters(t, s, "key", "me", time.Hour), true)
+		noError(t, "Leave", s.Leave(ctx, "key", "you"))
+		noError(t, "Forget", s.Forget(ctx, "key", "you"))
+		noError(t, "Leave of a key that nobody has", s.Leave(ctx, "other", "you"))
+		same(t, "somebody else's lease", enters(t, s, "key", "you", time.Hour), false)
 	}},
 	{"who enters learns what is noted, and leaving keeps it", func(t *testing.T, b Backend) {
 		ctx, s := ready(t, b)
 		noError(t, "Note", s.Note(ctx, "key", []string{"a"}, time.Hour))
 		same(t, "members", noted(t, s, "key"), []string{"a"})
 		same(t, "members again", noted(t, s, "key"), []string{"a"})
-		same(t, "lease", lease(t, s, "key", time.Hour), true)
-		members, free, err := s.Enter(ctx, "key", time.Hour)
+		same(t, "lease", enters(t, s, "key", "me", time.Hour), true)
+		members, free, err := s.Enter(ctx, "key", "you", time.Hour)
 		noError(t, "Enter", err)
 		if free || members != nil {
 			t.Errorf("Enter while leased: %v, %v, want nobody let in", members, free)
 		}
+	}},
+	{"the ledger is open while anything is noted", func(t *testing.T, b Backend) {
+		ctx, s := ready(t, b)
+		other := b.Again()
+		defer other.Close()
+		same(t, "open at first", open(t, other), false)
+		same(t, "lease", enters(t, s, "key", "me", time.Hour), true)
+		same(t, "open with a lease alone", open(t, other), false)
+		noError(t, "Note", s.Note(ctx, "key", []string{"a"}, time.Hour))
+		noError(t, "Note", s.Note(ctx, "key", []string{"b"}, time.Hour))
+		noError(t, "Note", s.Note(ctx, "other", []string{"a"}, time.Hour))
+		same(t, "open with notes", open(t, other), true)
+		noError(t, "Forget", s.Forget(ctx, "key", "me"))
+		same(t, "open with the other note", open(t, other), true)
+		noError(t, "Forget", s.Forget(ctx, "other", "nobody"))
+		same(t, "open when all is forgotten", open(t, other), false)
+	}},
+	{"a note that has expired leaves the ledger closed", func(t *testing.T, b Backend) {
+		ctx, s := ready(t, b)
+		noError(t, "Note", s.Note(ctx, "key", []string{"a"}, 200*time.Millisecond))
+		same(t, "open", open(t, s), true)
+		pass(b, 250*time.Millisecond)
+		Eventually(t, "the ledger is closed", func() bool { return !open(t, s) })
+		noError(t, "Note", s.Note(ctx, "key", []string{"a"}, time.Hour))
+		same(t, "open again", open(t, s), true)
 	}},
 }
 
 // noted enters, looks and leaves.
 func noted(t *testing.T, s gate.Store, key string) []string {
 	t.Helper()
-	got, free, err := s.Enter(testContext(t), key, time.Hour)
+	got, free, err := s.Enter(testContext(t), key, "who looks", time.Hour)
 	if err != nil || !free {
 		t.Errorf("Enter: free %v, %v", free, err)
 	}
-	noError(t, "Leave", s.Leave(testContext(t), key))
+	noError(t, "Leave", s.Leave(testContext(t), key, "who looks"))
 	slices.Sort(got)
 	return got
 }
 
-func lease(t *testing.T, s gate.Store, key string, ttl time.Duration) bool {
+func open(t *testing.T, s gate.Store) bool {
 	t.Helper()
-	_, free, err := s.Enter(testContext(t), key, ttl)
+	is, err := s.Open(testContext(t))
+	if err != nil {
+		t.Errorf("Open: %v", err)
+	}
+	return is
+}
+
+func enters(t *testing.T, s gate.Store, key, owner string, ttl time.Duration) bool {
+	t.Helper()
+	_, free, err := s.Enter(testContext(t), key, owner, ttl)
 	if err != nil {
 		t.Errorf("Enter: %v", err)
 	}

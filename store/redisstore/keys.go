@@ -53,3 +53,6 @@ func countKey(day time.Time) string { return "cg:n:" + day.UTC().Format(time.Dat
 func ledgerKey(key string) string { return "cg:l:{" + key + "}" }
 
 func leaseKey(key string) string { return ledgerKey(key) + ":c" }
+
+// openKey is a sorted set: the ledger's keys that have members, by when those expire.
+const openKey = "cg:l:{open}"

@@ -3,7 +3,6 @@ package redisstore
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"iter"
 	"strconv"
@@ -181,44 +180,4 @@ func (s *Store) countsInto(ctx context.Context, out map[string]map[string]int64,
 		}
 	}
 	return nil
-}
-
-// Enter implements [gate.Ledger]. Lease and members share a slot, so that one transaction answers for both.
-func (s *Store) Enter(ctx context.Context, key string, ttl time.Duration) ([]string, bool, error) {
-	var lease *redis.StatusCmd
-	var members *redis.StringSliceCmd
-	_, err := s.patient.TxPipelined(ctx, func(p redis.Pipeliner) error {
-		lease = p.SetArgs(ctx, leaseKey(key), "1", redis.SetArgs{Mode: "NX", TTL: ttl})
-		members = p.SMembers(ctx, ledgerKey(key))
-		return nil
-	})
-	switch {
-	case errors.Is(lease.Err(), redis.Nil):
-		return nil, false, nil
-	case err != nil:
-		return nil, false, orUnavailable(err)
-	}
-	return members.Val(), true, nil
-}
-
-// Leave implements [gate.Ledger].
-func (s *Store) Leave(ctx context.Context, key string) error {
-	return orUnavailable(s.patient.Del(ctx, leaseKey(key)).Err())
-}
-
-// Note implements [gate.Ledger].
-func (s *Store) Note(ctx context.Context, key string, members []string, ttl time.Duration) error {
-	_, err := s.patient.TxPipelined(ctx, func(p redis.Pipeliner) error {
-		if len(members) > 0 {
-			p.SAdd(ctx, ledgerKey(key), members)
-		}
-		p.PExpire(ctx, ledgerKey(key), ttl)
-		return nil
-	})
-	return orUnavailable(err)
-}
-
-// Forget implements [gate.Ledger].
-func (s *Store) Forget(ctx context.Context, key string) error {
-	return orUnavailable(s.patient.Del(ctx, ledgerKey(key), leaseKey(key)).Err())
 }

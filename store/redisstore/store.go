@@ -23,6 +23,7 @@ type Store struct {
 	cluster *redis.ClusterClient  // patient, where it is a Cluster's
 	script  *redis.Script
 	addNew  *redis.Script // for a bulk of recipients that are new
+	ledger  ledger
 	entries int64
 
 	lanes sync.Map // address of a master → *lane
@@ -51,6 +52,7 @@ func Open(o Options) (*Store, error) {
 		patient: newClient(o, workTimeout, -1),
 		script:  redis.NewScript(applyText),
 		addNew:  redis.NewScript(addNewText),
+		ledger:  newLedger(),
 		entries: o.Entries,
 	}
 	s.cluster, _ = s.patient.(*redis.ClusterClient)

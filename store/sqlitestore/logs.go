@@ -136,8 +136,8 @@ func (s *Store) Counts(ctx context.Context, from, to time.Time) (map[string]map[
 }
 
 // Enter implements [gate.Ledger].
-func (s *Store) Enter(ctx context.Context, key string, ttl time.Duration) ([]string, bool, error) {
-	free, err := s.lease(ctx, key, ttl)
+func (s *Store) Enter(ctx context.Context, key, owner string, ttl time.Duration) ([]string, bool, error) {
+	free, err := s.lease(ctx, key, owner, ttl)
 	if err != nil || !free {
 		return nil, false, err
 	}
@@ -151,15 +151,16 @@ func (s *Store) Enter(ctx context.Context, key string, ttl time.Duration) ([]str
 	return members, err == nil, err
 }
 
-func (s *Store) lease(ctx context.Context, key string, ttl time.Duration) (bool, error) {
+func (s *Store) lease(ctx context.Context, key, owner string, ttl time.Duration) (bool, error) {
 	now := s.now()
 	taken := false // written by the step, read only where it was committed
 	err := s.write1(ctx, func(tx *transaction) error {
 		if _, err := tx.Exec("DELETE FROM leases WHERE expires <= ?", now.UnixMilli()); err != nil {
 			return err
 		}
-		res, err := tx.Exec("INSERT INTO leases (key, expires) VALUES (?, ?) ON CONFLICT DO NOTHING",
-			key, now.Add(ttl).UnixMilli())
+		res, err := tx.Exec("INSERT INTO leases (key, owner, expires) VALUES (?, ?, ?) "+
+			"ON CONFLICT DO UPDATE SET expires = excluded.expires WHERE owner = excluded.owner",
+			key, owner, now.Add(ttl).UnixMilli())
 		if err != nil {
 			return err
 		}
@@ -171,11 +172,14 @@ func (s *Store) lease(ctx context.Context, key string, ttl time.Duration) (bool,
 }
 
 // Leave implements [gate.Ledger].
-func (s *Store) Leave(ctx context.Context, key string) error {
-	return s.write1(ctx, func(tx *transaction) error {
-		_, err := tx.Exec("DELETE FROM leases WHERE key = ?", key)
-		return err
-	})
+func (s *Store) Leave(ctx context.Context, key, owner string) error {
+	return s.write1(ctx, func(tx *transaction) error { return tx.release(key, owner) })
+}
+
+// release ends owner's lease.
+func (tx *transaction) release(key, owner string) error {
+	_, err := tx.Exec("DELETE FROM leases WHERE key = ? AND owner = ?", key, owner)
+	return err
 }
 
 // Note implements [gate.Ledger].
@@ -198,12 +202,18 @@ func (s *Store) Note(ctx context.Context, key string, members []string, ttl time
 }
 
 // Forget implements [gate.Ledger].
-func (s *Store) Forget(ctx context.Context, key string) error {
+func (s *Store) Forget(ctx context.Context, key, owner string) error {
 	return s.write1(ctx, func(tx *transaction) error {
 		if _, err := tx.Exec("DELETE FROM ledger WHERE key = ?", key); err != nil {
 			return err
 		}
-		_, err := tx.Exec("DELETE FROM leases WHERE key = ?", key)
-		return err
+		return tx.release(key, owner)
 	})
+}
+
+// Open implements [gate.Ledger].
+func (s *Store) Open(ctx context.Context) (open bool, err error) {
+	err = s.query(ctx, func(scan func(dest ...any) error) error { return scan(&open) },
+		"SELECT EXISTS (SELECT 1 FROM ledger WHERE expires > ?)", s.now().UnixMilli())
+	return open, err
 }

@@ -56,6 +56,7 @@ CREATE INDEX IF NOT EXISTS ledger_by_expiry ON ledger (expires);
 
 CREATE TABLE IF NOT EXISTS leases (
   key     TEXT    PRIMARY KEY,
+  owner   TEXT    NOT NULL,
   expires INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 

@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -305,11 +306,37 @@ func TestFlagsThatMakeNoSenseNameTheFlag(t *testing.T) {
 		`--transactional: "shop" is no sender pattern: write news@example.com, *@example.com or bounce+*@example.com`:                                           {Transactional: []string{"shop"}},
 		`--public-url: "http://u.example.com" is no public URL: want https, since mail clients take one-click from nothing else (http only on a loopback host)`: {PublicURL: "http://u.example.com"},
 		`listeners[0]: 0.0.0.0:25 is open to other machines: say who may relay with networks (--network), or set require_auth`:                                  {Listen: []string{"0.0.0.0:25"}},
+		`--listen: "bogus" is not host:port: write for example 127.0.0.1:2525`:                                                                                  {Listen: []string{"bogus"}},
+		`--upstream: upstream "bogus" is not host:port: write for example 127.0.0.1:25 or smtps://name@host`:                                                    {Upstream: []string{"bogus"}},
+		`--store: "redsi://:xxxxx@a" has a scheme that is not known: did you mean redis?`:                                                                       {Store: "redsi://:hunter2@a"},
 	} {
-		_, err := config.Parse("", nil, config.Options{Env: environ(), Flags: o})
+		_, err := config.Parse("", nil, config.Options{Env: environ(), Flags: o, Serve: len(o.Upstream) > 0})
 		if err == nil || err.Error() != want {
 			t.Errorf("got  %v\nwant %s", err, want)
 		}
+		wrong, ok := errors.AsType[*config.Error](err)
+		if !ok || wrong.Flags() != strings.HasPrefix(want, "--") {
+			t.Errorf("%v: is about a flag: %v", err, ok && wrong.Flags())
+		}
+	}
+}
+
+func TestEveryWrongFlagIsReportedAtOnce(t *testing.T) {
+	t.Parallel()
+	_, err := config.Parse("", nil, config.Options{Env: environ(), Serve: true, Flags: config.Overlay{
+		Mode: "x", OnBlock: "x", Listen: []string{"one", "two", "127.0.0.1:0"}, Networks: []string{"n", "m"}, Upstream: []string{"u", "v"},
+		Transactional: []string{"p"}, PublicURL: "x", Store: "x",
+	}})
+	if got := strings.Count(err.Error(), "\n") + 1; got != 11 {
+		t.Errorf("%d problems, want 11:\n%v", got, err)
+	}
+}
+
+func TestWhatServeLacksIsReportedBesideAllElse(t *testing.T) {
+	t.Parallel()
+	_, err := config.Parse("", []byte("mod: enforce\n"), config.Options{Env: environ(), Serve: true})
+	if err == nil || !strings.Contains(err.Error(), "mod: unknown key") || !strings.Contains(err.Error(), "upstreams: name none") {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -103,7 +103,7 @@ func firstOr(list []string, preferred string) string {
 }
 
 func (l *Listener) complete() {
-	if l.TLS == "" {
+	if l.TLS == "" && checkHostPort(l.Address) == nil {
 		l.TLS = TLSStartTLS
 		if onLoopback(l.Address) {
 			l.TLS = TLSNone

@@ -39,17 +39,25 @@ func (c *Config) streamNames() []string {
 // report is a report that knows where the fields of c stand.
 func (c *Config) report() *report { return &report{file: c.File, lines: c.lines} }
 
-// CheckServe reports, as an *Error, what only serve needs and is missing: an upstream, and files that can be read.
+// CheckServe is Options.Serve for settings that were loaded without; what is missing is an *Error.
 func (c *Config) CheckServe() error {
 	r := c.report()
-	if len(c.Upstreams) == 0 {
+	c.checkServe(r)
+	return r.err()
+}
+
+// checkServe reports what only serve needs and is missing: an upstream, and files that can be read.
+func (c *Config) checkServe(r *report) {
+	if len(c.Upstreams) == 0 && !r.unread["--upstream"] {
 		r.add("upstreams", "name none, so nothing could be delivered: add one, or give --upstream")
 	}
 	c.targets(r)
+	if c.TLS.Key == "" {
+		return // a certificate without its key is reported already
+	}
 	if _, err := c.TLSConfig(); err != nil {
 		r.add("tls", "%v", err)
 	}
-	return r.err()
 }
 
 // Targets are the upstreams in order, passwords read.

@@ -17,6 +17,7 @@ type Options struct {
 	Path  string              // the file; empty: CONSENTGATE_CONFIG, else DefaultPath if it is there
 	Env   func(string) string // os.Getenv, or a test's
 	Root  bool                // the process runs as root, which decides the default of data_dir
+	Serve bool                // check what only serve needs as well
 	Flags Overlay
 }
 
@@ -73,6 +74,9 @@ func Parse(path string, data []byte, o Options) (*Config, error) {
 	c.overlayTransactional(r, o.Flags.Transactional)
 	c.complete(r, o)
 	c.validate(r)
+	if o.Serve {
+		c.checkServe(r)
+	}
 	if err := r.err(); err != nil {
 		return nil, err
 	}

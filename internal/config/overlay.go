@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"net/netip"
 
 	"github.com/consentgate/consentgate/gate"
@@ -21,18 +22,28 @@ type Overlay struct {
 }
 
 func (c *Config) overlay(r *report, o Overlay) {
-	if o.Store != "" {
-		c.Store = o.Store
-	}
+	c.overlayStore(r, o.Store)
 	if o.DataDir != "" {
 		c.DataDir = absolute(o.DataDir)
 	}
 	flagged(r, "--mode", o.Mode, &c.Mode, func(s string) (gate.Mode, error) {
-		return choose(s, []gate.Mode{gate.ModeEnforce, gate.ModeObserve})
+		return choose(s, Modes())
 	})
 	flagged(r, "--public-url", o.PublicURL, &c.Unsubscribe.PublicURL, parsePublicURL)
 	c.overlayListeners(r, o)
 	c.overlayUpstreams(r, o.Upstream)
+}
+
+// overlayStore shows what it refuses without the password in it.
+func (c *Config) overlayStore(r *report, url string) {
+	if url == "" {
+		return
+	}
+	if err := checkStoreURL(url); err != nil {
+		r.misread("--store", "%q %v", RedactURL(url), err)
+		return
+	}
+	c.Store = url
 }
 
 // flagged reads a flag's text into dst; an empty text was not given.
@@ -42,7 +53,7 @@ func flagged[T any](r *report, name, s string, dst *T, conv func(string) (T, err
 	}
 	got, err := conv(s)
 	if err != nil {
-		r.add(name, "%q %v", s, err)
+		r.misread(name, "%q %v", s, err)
 		return
 	}
 	*dst = got
@@ -54,27 +65,32 @@ func (c *Config) overlayListeners(r *report, o Overlay) {
 	}
 	for _, address := range o.Listen {
 		if err := checkHostPort(address); err != nil {
-			r.add("--listen", "%v", err)
+			r.misread("--listen", "%v", err)
+			continue
 		}
 		c.Listeners = append(c.Listeners, c.flagListener(address))
 	}
 	if len(c.Listeners) == 0 {
 		c.Listeners = []Listener{{Address: defaultListener}}
 	}
-	var networks []netip.Prefix
-	for _, s := range o.Networks {
-		var n netip.Prefix
-		flagged(r, "--network", s, &n, parseNetwork)
-		networks = append(networks, n)
-	}
+	networks := flagNetworks(r, o.Networks)
+	var onBlock gate.OnBlock
+	flagged(r, "--on-block", o.OnBlock, &onBlock, func(s string) (gate.OnBlock, error) { return choose(s, OnBlocks()) })
 	for i := range c.Listeners {
 		if len(networks) > 0 {
 			c.Listeners[i].Networks = networks
 		}
-		flagged(r, "--on-block", o.OnBlock, &c.Listeners[i].OnBlock, func(s string) (gate.OnBlock, error) {
-			return choose(s, []gate.OnBlock{gate.OnBlockReject, gate.OnBlockDiscard})
-		})
+		c.Listeners[i].OnBlock = cmp.Or(onBlock, c.Listeners[i].OnBlock)
 	}
+}
+
+// flagNetworks holds a zero one for each that cannot be read, so that no listener seems open for want of networks.
+func flagNetworks(r *report, texts []string) []netip.Prefix {
+	networks := make([]netip.Prefix, len(texts))
+	for i, s := range texts {
+		flagged(r, "--network", s, &networks[i], parseNetwork)
+	}
+	return networks
 }
 
 // flagListener is a listener of --listen. Off loopback it offers STARTTLS where a certificate is configured; a
@@ -95,7 +111,7 @@ func (c *Config) overlayUpstreams(r *report, urls []string) {
 	for _, s := range urls {
 		t, err := upstream.ParseURL(s)
 		if err != nil {
-			r.add("--upstream", "%v", err)
+			r.misread("--upstream", "%v", err)
 			continue
 		}
 		if t.TLS == upstream.Opportunistic {
@@ -117,7 +133,7 @@ func (c *Config) overlayTransactional(r *report, patterns []string) {
 	}
 	for _, p := range patterns {
 		if err := checkPattern(p); err != nil {
-			r.add("--transactional", "%v", err)
+			r.misread("--transactional", "%v", err)
 			continue
 		}
 		st.Match = append(st.Match, p)

@@ -43,17 +43,14 @@ func (p Policies) tree() yaml.MapSlice {
 }
 
 func (c *Config) validateJurisdictions(r *report) {
-	c.checkEnabled(r, "default_jurisdiction", c.DefaultJurisdiction)
 	c.loadPacks(r)
+	c.validateDefaultJurisdiction(r)
 	if c.packs == nil {
 		return // which jurisdictions there are is unknown
 	}
 	known := make([]string, len(c.packs))
 	for i, p := range c.packs {
 		known[i] = p.Jurisdiction
-		if p.Jurisdiction == c.DefaultJurisdiction && p.Model == gate.OptOut {
-			r.add("default_jurisdiction", "%[1]s is opt-out: name an opt-in one here, and jurisdiction: %[1]s on the streams it is for", p.Jurisdiction)
-		}
 	}
 	for i, j := range c.Jurisdictions {
 		if !slices.Contains(known, j) {
@@ -63,6 +60,15 @@ func (c *Config) validateJurisdictions(r *report) {
 	if len(c.Jurisdictions) == 0 {
 		r.add("jurisdictions", "names none: use %s", alternatives(known))
 	}
+}
+
+func (c *Config) validateDefaultJurisdiction(r *report) {
+	optOut := func(p policies.Entry) bool { return p.Jurisdiction == c.DefaultJurisdiction && p.Model == gate.OptOut }
+	if slices.ContainsFunc(c.packs, optOut) {
+		r.add("default_jurisdiction", "%[1]s is opt-out: name an opt-in one here, and jurisdiction: %[1]s on the streams it is for", c.DefaultJurisdiction)
+		return
+	}
+	c.checkEnabled(r, "default_jurisdiction", c.DefaultJurisdiction)
 }
 
 // loadPacks reads the packs; what is wrong with own ones stands in the report with their files and lines.

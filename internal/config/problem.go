@@ -47,10 +47,13 @@ func (e *Error) Error() string {
 type report struct {
 	file     string
 	lines    map[string]int
+	unread   map[string]bool // fields whose value could not be read
 	problems []Problem
 }
 
-func newReport(file string) *report { return &report{file: file, lines: make(map[string]int)} }
+func newReport(file string) *report {
+	return &report{file: file, lines: make(map[string]int), unread: make(map[string]bool)}
+}
 
 // at notes the line of a field.
 func (r *report) at(field string, line int) { r.lines[field] = line }
@@ -60,17 +63,26 @@ func (r *report) whole(line int, text string) {
 	r.problems = append(r.problems, Problem{File: r.file, Line: line, Text: text})
 }
 
-// add notes a problem of a field, on its own line or that of the nearest field around it. A field's first problem is
-// its only one: what follows from it would confuse.
+// misread notes why the value of a field cannot be read. What would follow from that is not reported: it would confuse.
+func (r *report) misread(field, format string, args ...any) {
+	r.unread[field] = false
+	r.add(field, format, args...)
+	r.unread[field] = true
+}
+
+// add notes a problem of a field, on its own line or that of the nearest field around it, unless its value could not be
+// read in the first place.
 func (r *report) add(field, format string, args ...any) {
-	if slices.ContainsFunc(r.problems, func(p Problem) bool { return p.Field == field }) {
+	if r.unread[field] {
 		return
 	}
 	p := Problem{Field: field, Line: r.line(field), Text: fmt.Sprintf(format, args...)}
 	if p.Line > 0 {
 		p.File = r.file
 	}
-	r.problems = append(r.problems, p)
+	if !slices.Contains(r.problems, p) {
+		r.problems = append(r.problems, p)
+	}
 }
 
 func (r *report) line(field string) int {
@@ -89,6 +101,11 @@ func (r *report) rank(p Problem) int {
 		return 0
 	}
 	return 1
+}
+
+// Flags reports whether the value of a flag is among what is wrong.
+func (e *Error) Flags() bool {
+	return slices.ContainsFunc(e.Problems, func(p Problem) bool { return strings.HasPrefix(p.Field, "--") })
 }
 
 // err returns all problems by file and line, or nil.

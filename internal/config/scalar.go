@@ -119,17 +119,15 @@ func texts(dst *[]string) reader {
 	return gather(dst, func(s string) (string, error) { return s, nil })
 }
 
-// gather reads a list of single values through conv. What it reads replaces the default.
+// gather reads a list of single values through conv. What it reads replaces the default; an entry that cannot be read
+// keeps its place, so that problems of those behind it name them right.
 func gather[T any](dst *[]T, conv func(string) (T, error)) reader {
 	return func(v value) {
 		var out []T
 		sequence(func(_ int, entry value) {
 			var one T
-			before := len(v.problems)
 			converted(&one, conv)(entry)
-			if len(v.problems) == before {
-				out = append(out, one)
-			}
+			out = append(out, one)
 		})(v)
 		if out != nil {
 			*dst = out

@@ -19,7 +19,7 @@ func (c *Config) read() reader {
 			"store":                text(&c.Store),
 			"store_file":           text(&c.storeFile),
 			"hostname":             text(&c.Hostname),
-			"mode":                 oneOf(&c.Mode, gate.ModeEnforce, gate.ModeObserve),
+			"mode":                 oneOf(&c.Mode, Modes()...),
 			"jurisdictions":        texts(&c.Jurisdictions),
 			"default_jurisdiction": text(&c.DefaultJurisdiction),
 			"policies":             c.Policies.read(),
@@ -99,9 +99,13 @@ func client(dst *string) reader {
 	return oneOf(dst, slices.Sorted(maps.Keys(clientPresets()))...)
 }
 
-func onBlock(dst *gate.OnBlock) reader {
-	return oneOf(dst, gate.OnBlockReject, gate.OnBlockDiscard)
-}
+// Modes are the values of mode.
+func Modes() []gate.Mode { return []gate.Mode{gate.ModeEnforce, gate.ModeObserve} }
+
+// OnBlocks are the values of on_block.
+func OnBlocks() []gate.OnBlock { return []gate.OnBlock{gate.OnBlockReject, gate.OnBlockDiscard} }
+
+func onBlock(dst *gate.OnBlock) reader { return oneOf(dst, OnBlocks()...) }
 
 func (u *Upstream) read() reader {
 	return section(func() fields {
@@ -172,7 +176,7 @@ func readStream(st *gate.Stream) reader {
 			"existing_header": existingHeader(&st.Existing),
 			"on_signed":       onSigned(&st.OnSigned),
 			"on_block":        onBlock(&st.OnBlock),
-			"mode":            oneOf(&st.Mode, gate.ModeEnforce, gate.ModeObserve),
+			"mode":            oneOf(&st.Mode, Modes()...),
 			"evidence":        flag(&st.Evidence, "required"),
 			"request":         flag(&st.ByMail, "by_mail"),
 		}

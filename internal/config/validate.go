@@ -54,16 +54,24 @@ func (c *Config) validatePaths(r *report) {
 }
 
 func (c *Config) validateStore(r *report) {
-	scheme, rest, ok := strings.Cut(c.Store, ":")
+	if err := checkStoreURL(c.Store); err != nil {
+		r.add("store", "%q %v", RedactURL(c.Store), err)
+	}
+}
+
+// checkStoreURL reports what keeps s from naming a kind of store and a place; whether one is there the store says.
+func checkStoreURL(s string) error {
+	scheme, rest, ok := strings.Cut(s, ":")
 	schemes := []string{"sqlite", "redis", "rediss", "redis+sentinel", "redis+cluster", "rediss+sentinel", "rediss+cluster", "unix"}
 	switch {
 	case !ok:
-		r.add("store", "%q is no store URL: write sqlite:/path/consent.db or redis://host:6379/0", c.Store)
+		return errors.New("is no store URL: write sqlite:/path/consent.db or redis://host:6379/0")
 	case !slices.Contains(schemes, scheme):
-		r.add("store", "scheme %q is not known: %s", scheme, suggestion(scheme, schemes))
+		return fmt.Errorf("has a scheme that is not known: %s", suggestion(scheme, schemes))
 	case strings.Trim(rest, "/") == "":
-		r.add("store", "%s: names no place: write sqlite:/path/consent.db or redis://host:6379/0", scheme)
+		return errors.New("names no place: write sqlite:/path/consent.db or redis://host:6379/0")
 	}
+	return nil
 }
 
 // checkName reports what keeps s from being the host name in a greeting (RFC 5321 section 4.1.2, Domain).
@@ -76,7 +84,7 @@ func checkName(s string) error {
 }
 
 func (c *Config) validateTLS(r *report) {
-	if (c.TLS.Certificate == "") != (c.TLS.Key == "") {
+	if (c.TLS.Certificate == "") != (c.TLS.Key == "") && !r.unread["tls.certificate"] && !r.unread["tls.key"] {
 		r.add("tls", "needs both certificate and key: add the other one")
 	}
 }
@@ -96,38 +104,53 @@ func (c *Config) validateListeners(r *report) {
 }
 
 func (c *Config) validateListener(r *report, field string, l Listener) {
+	if c.validateListen(r, field, l) {
+		validateOpenness(r, field, l)
+	}
+	if l.TLS != "" && l.TLS != TLSNone && c.TLS.Certificate == "" && !r.unread["tls.certificate"] {
+		r.add(field+".tls", "%s needs a certificate: set tls.certificate and tls.key, or tls: none here", l.TLS)
+	}
+	if l.RequireAuth && len(c.Credentials) == 0 && !r.unread["credentials"] {
+		r.add(field+".require_auth", "nobody could sign in: add credentials")
+	}
+	checkWidth(r, field+".networks", l.Networks, "and would make an open relay: name your own networks")
+	checkWidth(r, field+".proxy_protocol", l.Proxies, "where anybody could claim any address: name your own proxies")
+	c.checkStreamNames(r, field+".streams", l.Streams)
+	checkSenders(r, field+".senders", l.Senders)
+}
+
+// validateListen reports whether the address can be listened on, so that it is known who reaches it.
+func (c *Config) validateListen(r *report, field string, l Listener) bool {
 	if l.Address == "" {
-		r.add(field, "has no address: write for example address: 127.0.0.1:2525")
-		return
+		if !r.unread[field+".address"] && !r.unread[field] {
+			r.add(field, "has no address: write for example address: 127.0.0.1:2525")
+		}
+		return false
 	}
 	if err := checkHostPort(l.Address); err != nil {
 		r.add(field+".address", "%v", err)
-		return // whether it is on loopback is unknown
+		return false
 	}
-	if l.TLS != TLSNone && c.TLS.Certificate == "" {
-		r.add(field+".tls", "%s needs a certificate: set tls.certificate and tls.key, or tls: none here", l.TLS)
-	}
-	open := !onLoopback(l.Address)
+	return true
+}
+
+// validateOpenness: what other machines reach needs somebody who decides which of them may relay.
+func validateOpenness(r *report, field string, l Listener) {
 	switch {
-	case l.RequireAuth && open && l.TLS == TLSNone:
+	case onLoopback(l.Address):
+	case l.RequireAuth && l.TLS == TLSNone:
 		r.add(field+".require_auth", "passwords would cross the network in the clear: use tls: starttls or implicit")
-	case l.RequireAuth && len(c.Credentials) == 0:
-		r.add(field+".require_auth", "nobody could sign in: add credentials")
-	case open && !l.RequireAuth && len(l.Networks) == 0:
+	case !l.RequireAuth && len(l.Networks) == 0 && !r.unread[field+".networks"] && !r.unread[field+".require_auth"]:
 		r.add(field, "%s is open to other machines: say who may relay with networks (--network), or set require_auth", l.Address)
 	}
-	for i, n := range l.Networks {
+}
+
+func checkWidth(r *report, field string, networks []netip.Prefix, then string) {
+	for i, n := range networks {
 		if n.IsValid() && wide(n.Bits(), n.Addr().Is4()) {
-			r.add(fmt.Sprintf("%s.networks[%d]", field, i), "%s holds much of the internet and would make an open relay: name your own networks", n)
+			r.add(fmt.Sprintf("%s[%d]", field, i), "%s holds much of the internet, %s", n, then)
 		}
 	}
-	for i, n := range l.Proxies {
-		if n.IsValid() && wide(n.Bits(), n.Addr().Is4()) {
-			r.add(fmt.Sprintf("%s.proxy_protocol[%d]", field, i), "%s holds much of the internet, where anybody could claim any address: name your own proxies", n)
-		}
-	}
-	c.checkStreamNames(r, field+".streams", l.Streams)
-	checkSenders(r, field+".senders", l.Senders)
 }
 
 // wide reports whether a network is larger than any that is private: 10.0.0.0/8 and fc00::/7.
@@ -147,7 +170,7 @@ func (c *Config) validateCredentials(r *report) {
 		field := fmt.Sprintf("credentials[%d]", i)
 		first, twice := seen[cr.Username]
 		switch {
-		case cr.Username == "":
+		case cr.Username == "" && !r.unread[field]:
 			r.add(field+".username", "is missing: name the client")
 		case len(cr.Username) > 255:
 			r.add(field+".username", "is longer than 255 bytes: shorten it")
@@ -157,7 +180,7 @@ func (c *Config) validateCredentials(r *report) {
 		seen[cr.Username] = i
 		cost, err := bcrypt.Cost([]byte(cr.PasswordHash))
 		switch {
-		case err != nil:
+		case err != nil && !r.unread[field]:
 			r.add(field+".password_hash", "is no bcrypt hash: make one with consentgate password")
 		case cost > maxCost:
 			r.add(field+".password_hash", "has cost %d, which takes seconds to check: make one with consentgate password", cost)
@@ -186,28 +209,34 @@ func checkSenders(r *report, field string, patterns []string) {
 func (c *Config) validateUpstreams(r *report) {
 	for i, u := range c.Upstreams {
 		field := fmt.Sprintf("upstreams[%d]", i)
-		if u.Address == "" {
-			r.add(field, "has no address: write for example address: smtp.example.net:587")
-			continue
-		}
-		if strings.Contains(u.Address, "://") {
-			r.add(field+".address", "%q is a URL: write host:port here, and tls and username beside it", u.Address)
-			continue
-		}
-		if _, err := upstream.ParseURL(u.Address); err != nil {
-			r.add(field+".address", "%v", err)
-			continue
-		}
-		if c.isOurs(u.Address) {
-			r.add(field+".address", "%s is this gate's own listener, so mail would go round and round: name the real mailer", u.Address)
-		}
-		switch {
-		case u.PasswordFile != "" && u.Username == "":
+		known := c.validateTarget(r, field, u)
+		if u.PasswordFile != "" && u.Username == "" {
 			r.add(field+".username", "is missing beside password_file: name who signs in")
-		case u.Username != "" && !onLoopback(u.Address) && (u.TLS == upstream.None || u.TLS == upstream.Opportunistic):
+		}
+		if known && u.Username != "" && !onLoopback(u.Address) && (u.TLS == upstream.None || u.TLS == upstream.Opportunistic) {
 			r.add(field+".tls", "the password could cross the network in the clear: use starttls or implicit")
 		}
 	}
+}
+
+// validateTarget reports whether the address can be connected to, so that it is known what lies between.
+func (c *Config) validateTarget(r *report, field string, u Upstream) bool {
+	_, err := upstream.ParseURL(u.Address)
+	switch {
+	case u.Address == "" && (r.unread[field] || r.unread[field+".address"]):
+	case u.Address == "":
+		r.add(field, "has no address: write for example address: smtp.example.net:587")
+	case strings.Contains(u.Address, "://"):
+		r.add(field+".address", "%q is a URL: write host:port here, and tls and username beside it", u.Address)
+	case err != nil:
+		r.add(field+".address", "%v", err)
+	case c.isOurs(u.Address):
+		r.add(field+".address", "%s is this gate's own listener, so mail would go round and round: name the real mailer", u.Address)
+		return true
+	default:
+		return true
+	}
+	return false
 }
 
 // isOurs reports whether address is certainly one of our listeners, without asking DNS.

@@ -16,7 +16,6 @@ func (c *Config) validateStreams(r *report) {
 		field := "streams." + s.Name
 		if !gate.IsPurpose(s.Name) {
 			r.add(field, "%q is no name for a stream: use up to 63 of a-z, 0-9, _ . - and begin with a letter or digit", s.Name)
-			continue
 		}
 		c.validateStream(r, field, s)
 		code := unsub.StreamCode(s.Name)
@@ -71,6 +70,7 @@ func (c *Config) validatePurpose(r *report, field string, s *gate.Stream) {
 	switch {
 	case s.Purpose == "" && s.Kind == gate.KindConfirmation:
 		r.add(field+".purpose", "is missing: name the purpose that this mail asks to confirm")
+	case s.Purpose == s.Name: // what is wrong with the one is wrong with the other
 	case s.Purpose != "" && !gate.IsPurpose(s.Purpose):
 		r.add(field+".purpose", "%q is no name for a purpose: use up to 63 of a-z, 0-9, _ . - and begin with a letter or digit", s.Purpose)
 	}
@@ -81,7 +81,7 @@ func (c *Config) validateUnsubscribe(r *report, field string, s *gate.Stream) {
 	case len(s.Unsubscribe) == 0:
 	case s.Kind != gate.KindMarketing && s.Kind != gate.KindService:
 		r.add(field+".unsubscribe", "a %s stream has nothing to withdraw: remove it", s.Kind)
-	case c.Unsubscribe.PublicURL == "":
+	case c.Unsubscribe.PublicURL == "" && !r.unread["unsubscribe.public_url"] && !r.unread["--public-url"]:
 		r.add(field+".unsubscribe", "asks for https, but nothing says where: set unsubscribe.public_url (--public-url)")
 	}
 }

@@ -90,7 +90,7 @@ func (v value) sub(name string, at int, node ast.Node) value {
 
 func (v value) problem(format string, args ...any) {
 	if v.field != "" {
-		v.add(v.field, format, args...)
+		v.misread(v.field, format, args...)
 		return
 	}
 	v.whole(max(1, line(v.node)), fmt.Sprintf(format, args...))
@@ -133,9 +133,11 @@ func (v value) each(f func(name string, sub value)) {
 	seen := make(map[string]int)
 	for it := m.MapRange(); it.Next(); {
 		name, at := keyText(it.Key()), line(it.Key())
+		first, twice := seen[name]
 		sub := v.sub(name, at, it.Value())
-		if first, twice := seen[name]; twice {
+		if twice {
 			sub.problem("stands twice, first on line %d: keep one", first)
+			v.sub(name, first, nil) // whose value counts
 			continue
 		}
 		seen[name] = at

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -130,7 +131,7 @@ func TestTokensOfRotatedKeysVerifyForEver(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	old := unsub.Tokens{Keys: keys(t, dir)}.Make(gate.ID{1}, "newsletter", unsub.TokenUnsubscribe)
-	if err := seal.Rotate(dir, rand.Reader); err != nil {
+	if _, err := seal.Rotate(dir, seal.TokenKey, rand.Reader, time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	tokens := unsub.Tokens{Keys: keys(t, dir)}

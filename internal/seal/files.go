@@ -6,13 +6,17 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
-// The key files. id.key is one line of base64url; the others have a line "NUMBER KEY" for each key.
+// The key files. id.key is one line of base64url; the others have a line "NUMBER KEY FROM" for each key. FROM is the
+// moment (RFC 3339) from which the key is used; without it the key is as old as the file.
 const (
 	idFile    = "id.key"
 	tokenFile = "token.keys"
@@ -28,10 +32,38 @@ const (
 	othersThere fs.FileMode = 0o007
 )
 
-// numbered is the keys of one file.
-type numbered struct {
-	newest byte
-	keys   map[byte][]byte
+// numbered is the keys of one file by number.
+type numbered map[byte]dated
+
+// dated is a key and the moment from which it is used; zero: always.
+type dated struct {
+	key  []byte
+	from time.Time
+}
+
+// inUse returns the number of the newest key that is in use at a moment; the oldest where none is.
+func (n numbered) inUse(now time.Time) byte {
+	numbers := slices.Sorted(maps.Keys(n))
+	used := numbers[0]
+	for _, num := range numbers {
+		if !n[num].from.After(now) {
+			used = num
+		}
+	}
+	return used
+}
+
+// text is the file that holds the keys.
+func (n numbered) text() string {
+	var b strings.Builder
+	for _, num := range slices.Sorted(maps.Keys(n)) {
+		fmt.Fprintf(&b, "%d %s", num, base64.RawURLEncoding.EncodeToString(n[num].key))
+		if from := n[num].from; !from.IsZero() {
+			b.WriteString(" " + from.UTC().Format(time.RFC3339))
+		}
+		b.WriteByte('\n')
+	}
+	return b.String()
 }
 
 type files struct {
@@ -60,7 +92,7 @@ func readIDKey(dir string, o Options) ([]byte, error) {
 	text, err := read(name, others)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && o.MayCreate:
-		text, err = create(name, o.Rand, "")
+		text, err = create(name, o.Rand, "", "")
 	case errors.Is(err, fs.ErrNotExist) && o.IDKeyFile != "":
 		err = fmt.Errorf("%w: id_key_file %s does not exist: put the store's id key there, from `consentgate key export` "+
 			"on a gate that has it", ErrNoKey, name)
@@ -79,13 +111,13 @@ func readNumbered(dir, file string, o Options) (numbered, error) {
 	text, err := read(name, othersHere)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && o.MayCreate:
-		text, err = create(name, o.Rand, "1 ")
+		text, err = create(name, o.Rand, "1 ", " "+o.Now().UTC().Format(time.RFC3339))
 	case errors.Is(err, fs.ErrNotExist):
 		err = fmt.Errorf("%w: %s does not exist: copy it from the data_dir of a gate that serves this store, or run "+
 			"`consentgate store init` for a new one", ErrNoKey, name)
 	}
 	if err != nil {
-		return numbered{}, err
+		return nil, err
 	}
 	return parseNumbered(name, text)
 }
@@ -120,33 +152,44 @@ func parseKey(name, text string) ([]byte, error) {
 }
 
 func parseNumbered(name, text string) (numbered, error) {
-	n := numbered{keys: make(map[byte][]byte)}
+	n := make(numbered)
 	for i, line := range strings.Split(strings.TrimSpace(text), "\n") {
 		where := fmt.Sprintf("%s line %d", name, i+1)
 		num, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
 		number, err := strconv.ParseUint(num, 10, 8)
 		id := byte(number)
-		if err != nil || id == 0 || n.keys[id] != nil {
-			return numbered{}, fmt.Errorf("%w: %s: want a number from 1 to 255, each once, a blank and the key",
+		if err != nil || id == 0 || n[id].key != nil {
+			return nil, fmt.Errorf("%w: %s: want a number from 1 to 255, each once, a blank and the key",
 				ErrBadKey, where)
 		}
-		if n.keys[id], err = parseKey(where, rest); err != nil {
-			return numbered{}, err
+		if n[id], err = parseDated(where, rest); err != nil {
+			return nil, err
 		}
-		n.newest = max(n.newest, id)
 	}
 	return n, nil
 }
 
+func parseDated(where, text string) (d dated, err error) {
+	key, from, ok := strings.Cut(text, " ")
+	if ok {
+		if d.from, err = time.Parse(time.RFC3339, from); err != nil {
+			return dated{}, fmt.Errorf("%w: %s: the moment after the key is not in RFC 3339", ErrBadKey, where)
+		}
+	}
+	d.key, err = parseKey(where, key)
+	return d, err
+}
+
 // create makes a key file and returns its text, or that of whoever made it at the same time.
-func create(name string, random io.Reader, label string) (string, error) {
-	line, err := newLine(random, label)
+func create(name string, random io.Reader, before, after string) (string, error) {
+	key, err := newKey(random)
 	if err != nil {
 		return "", err
 	}
 	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
 		return "", fmt.Errorf("make a key: %w", err)
 	}
+	line := before + base64.RawURLEncoding.EncodeToString(key) + after + "\n"
 	err = place(name, line, os.Link) // unlike a rename, a link never replaces
 	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return "", fmt.Errorf("make a key: %w", err)
@@ -154,12 +197,12 @@ func create(name string, random io.Reader, label string) (string, error) {
 	return read(name, othersHere)
 }
 
-func newLine(random io.Reader, label string) (string, error) {
+func newKey(random io.Reader) ([]byte, error) {
 	key := make([]byte, keySize)
 	if _, err := io.ReadFull(random, key); err != nil {
-		return "", fmt.Errorf("make a key: %w", err)
+		return nil, fmt.Errorf("make a key: %w", err)
 	}
-	return label + base64.RawURLEncoding.EncodeToString(key) + "\n", nil
+	return key, nil
 }
 
 // place writes a file of mode 0600 beside name, fsynced, and puts it there by way of put.
@@ -181,37 +224,4 @@ func place(name, text string, put func(from, to string) error) error {
 		return err
 	}
 	return errors.Join(dir.Sync(), dir.Close())
-}
-
-// Rotate adds a token key and an encryption key to those in dir; keys opened from then on use them. The id key never
-// changes. One call at a time: the caller sees to that.
-func Rotate(dir string, random io.Reader) error {
-	for _, file := range []string{tokenFile, sealFile} {
-		if err := rotate(filepath.Join(dir, file), random); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func rotate(name string, random io.Reader) error {
-	text, err := read(name, othersHere)
-	if err != nil {
-		return err
-	}
-	n, err := parseNumbered(name, text)
-	if err != nil {
-		return err
-	}
-	if n.newest == 255 {
-		return fmt.Errorf("%w: %s holds key 255, and a key number has no more", ErrBadKey, name)
-	}
-	line, err := newLine(random, strconv.Itoa(int(n.newest)+1)+" ")
-	if err != nil {
-		return err
-	}
-	if err := place(name, strings.TrimSpace(text)+"\n"+line, os.Rename); err != nil {
-		return fmt.Errorf("rotate keys: %w", err)
-	}
-	return nil
 }

@@ -16,6 +16,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync/atomic"
+	"time"
 
 	"github.com/consentgate/consentgate/gate"
 )
@@ -41,20 +43,43 @@ var (
 
 // Options of Open.
 type Options struct {
-	IDKeyFile string    // the id key where it is not in the directory; never made
-	Addresses string    // AddressesEncrypted (also when empty), AddressesPlain or AddressesNone
-	MayCreate bool      // make the keys that are missing
-	Rand      io.Reader // nil: crypto/rand
+	IDKeyFile string           // the id key where it is not in the directory; never made
+	Addresses string           // AddressesEncrypted (also when empty), AddressesPlain or AddressesNone
+	MayCreate bool             // make the keys that are missing
+	Rand      io.Reader        // nil: crypto/rand
+	Now       func() time.Time // the clock by which a key comes into use; nil: time.Now
+}
+
+func (o Options) withDefaults() Options {
+	if o.Rand == nil {
+		o.Rand = rand.Reader
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Addresses == "" {
+		o.Addresses = AddressesEncrypted
+	}
+	return o
 }
 
 // Keys is the open keys. All methods may be called at the same time.
 type Keys struct {
+	dir         string
 	addresses   string
 	rand        io.Reader
+	now         func() time.Time
 	id          *macs
 	fingerprint string
-	tokens      ring[*macs]
-	ciphers     ring[cipher.AEAD]
+	set         atomic.Pointer[set]
+	looked      atomic.Int64 // when a number was last missed, Unix nanoseconds
+}
+
+// set is the keys that may be added to while the program runs.
+type set struct {
+	text    string // tells one set from another
+	tokens  ring[*macs]
+	ciphers ring[cipher.AEAD]
 }
 
 // ring is numbered keys, the newest of which is used.
@@ -66,12 +91,8 @@ type ring[K any] struct {
 // Open reads id.key, token.keys and seal.keys in dir and makes those that are missing if it may. Gates that start at
 // the same time on one directory end with the same keys.
 func Open(dir string, o Options) (*Keys, error) {
-	if o.Rand == nil {
-		o.Rand = rand.Reader
-	}
+	o = o.withDefaults()
 	switch o.Addresses {
-	case "":
-		o.Addresses = AddressesEncrypted
 	case AddressesEncrypted, AddressesPlain, AddressesNone:
 	default:
 		return nil, fmt.Errorf("store_addresses %q: want encrypted, plain or none", o.Addresses)
@@ -80,19 +101,27 @@ func Open(dir string, o Options) (*Keys, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := &Keys{addresses: o.Addresses, rand: o.Rand, id: newMACs(f.id)}
+	k := &Keys{dir: dir, addresses: o.Addresses, rand: o.Rand, now: o.Now, id: newMACs(f.id)}
 	k.fingerprint = fingerprint(k.id)
-	if k.tokens, err = open(f.tokens, func(key []byte) (*macs, error) { return newMACs(key), nil }); err != nil {
-		return nil, err
-	}
-	k.ciphers, err = open(f.seals, newAEAD)
+	s, err := newSet(f, o.Now())
+	k.set.Store(s)
 	return k, err
 }
 
-func open[K any](n numbered, ready func(key []byte) (K, error)) (ring[K], error) {
-	r := ring[K]{newest: n.newest, keys: make(map[byte]K, len(n.keys))}
-	for num, key := range n.keys {
-		k, err := ready(key)
+func newSet(f files, now time.Time) (*set, error) {
+	tokens, err := open(f.tokens, now, func(key []byte) (*macs, error) { return newMACs(key), nil })
+	if err != nil {
+		return nil, err
+	}
+	ciphers, err := open(f.seals, now, newAEAD)
+	text := fmt.Sprint(tokens.newest, ciphers.newest, f.tokens.text(), f.seals.text())
+	return &set{text: text, tokens: tokens, ciphers: ciphers}, err
+}
+
+func open[K any](n numbered, now time.Time, ready func(key []byte) (K, error)) (ring[K], error) {
+	r := ring[K]{newest: n.inUse(now), keys: make(map[byte]K, len(n))}
+	for num, d := range n {
+		k, err := ready(d.key)
 		if err != nil {
 			return ring[K]{}, err
 		}
@@ -125,13 +154,16 @@ func (k *Keys) ID(a gate.Address) gate.ID {
 func (k *Keys) Fingerprint() string { return k.fingerprint }
 
 // TokenKeyID returns the number of the token key to sign with.
-func (k *Keys) TokenKeyID() byte { return k.tokens.newest }
+func (k *Keys) TokenKeyID() byte { return k.set.Load().tokens.newest }
 
 // MAC returns the 32 octets of HMAC-SHA256 over data by the token key of that number, false if there is none.
 func (k *Keys) MAC(keyID byte, data []byte) ([]byte, bool) {
-	m, ok := k.tokens.keys[keyID]
+	m, ok := k.set.Load().tokens.keys[keyID]
 	if !ok {
-		return nil, false
+		k.missed()
+		if m, ok = k.set.Load().tokens.keys[keyID]; !ok {
+			return nil, false
+		}
 	}
 	sum := sum(m, data)
 	return sum[:], true
@@ -145,15 +177,19 @@ func (k *Keys) Seal(a gate.Address) (string, error) {
 	case AddressesNone:
 		return "", nil
 	}
-	// key number (1) | nonce | ciphertext and tag; the number is authenticated too.
-	aead := k.ciphers.keys[k.ciphers.newest]
+	return k.encrypt(k.set.Load().ciphers, a.String())
+}
+
+// encrypt returns key number (1) | nonce | ciphertext and tag, in base64url; the number is authenticated too.
+func (k *Keys) encrypt(r ring[cipher.AEAD], address string) (string, error) {
+	aead := r.keys[r.newest]
 	head := 1 + aead.NonceSize()
-	box := make([]byte, head, head+len(a.String())+aead.Overhead())
-	box[0] = k.ciphers.newest
+	box := make([]byte, head, head+len(address)+aead.Overhead())
+	box[0] = r.newest
 	if _, err := io.ReadFull(k.rand, box[1:]); err != nil {
 		return "", fmt.Errorf("seal an address: %w", err)
 	}
-	box = aead.Seal(box, box[1:head], []byte(a.String()), box[:1])
+	box = aead.Seal(box, box[1:head], []byte(address), box[:1])
 	return base64.RawURLEncoding.EncodeToString(box), nil
 }
 
@@ -170,7 +206,11 @@ func (k *Keys) Unseal(sealed string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("%w: not base64url", ErrUnreadable)
 	}
-	aead, ok := k.ciphers.keys[box[0]]
+	aead, ok := k.set.Load().ciphers.keys[box[0]]
+	if !ok {
+		k.missed()
+		aead, ok = k.set.Load().ciphers.keys[box[0]]
+	}
 	if !ok {
 		return "", fmt.Errorf("%w: key %d is not in seal.keys", ErrUnreadable, box[0])
 	}
@@ -183,4 +223,13 @@ func (k *Keys) Unseal(sealed string) (string, error) {
 		return "", fmt.Errorf("%w: altered, or sealed by another gate", ErrUnreadable)
 	}
 	return string(plain), nil
+}
+
+// sealedBy returns the number of the key that sealed an address; false where none did.
+func sealedBy(sealed string) (byte, bool) {
+	if len(sealed) < 2 || strings.Contains(sealed, "@") {
+		return 0, false
+	}
+	head, err := base64.RawURLEncoding.DecodeString(sealed[:2])
+	return head[0], err == nil
 }

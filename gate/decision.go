@@ -43,6 +43,9 @@ const (
 type Lookup struct {
 	Record Record
 	Err    error
+	// Doubt says that the record may permit too much: the marks on sources could not be read lately. Nil or wraps
+	// ErrUnavailable.
+	Doubt error
 }
 
 // Decision is the answer about one recipient of one stream, with everything that explains it.

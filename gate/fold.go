@@ -70,7 +70,7 @@ func purposes(ordered []*Event) []string {
 	found := make([]string, 0, 2)
 	for _, e := range ordered {
 		switch e.Type {
-		case Bounced, Suppressed, Unsuppressed:
+		case Bounced, Suppressed, Unsuppressed, struck:
 			continue
 		}
 		if p := e.scope(); !slices.Contains(found, p) {

@@ -52,6 +52,10 @@ func (q *question) stateHint() string {
 		}
 		return "the sign-up waits for its confirmation; the person follows the link in the confirmation mail"
 	case StateInvalidated:
+		if c.Why != "" {
+			return fmt.Sprintf("the source%s was declared invalid on %s: %s; fresh consent from elsewhere or a confirmation by the person replaces it",
+				sourceOf(c), day(c.At), c.Why)
+		}
 		return fmt.Sprintf("the consent%s was declared invalid on %s; fresh consent from elsewhere or a confirmation by the person replaces it", sourceOf(c), day(c.At))
 	}
 	return q.missingHint()

@@ -59,6 +59,8 @@ func (m *machine) applyToAll(e *Event) {
 	switch e.Type {
 	case Refused, Withdrawn, Restored, Complained, Invalidated, Activity, Erased:
 		m.apply(e)
+	case struck:
+		m.strike(e)
 	}
 }
 
@@ -128,7 +130,7 @@ func (m *machine) confirm(e *Event) {
 		m.c.Lifted = seconds(e.Time)
 	}
 	m.c.State, m.c.At, m.c.LastAct = state, seconds(e.Time), time.Time{}
-	m.c.Requested, m.c.Refused, m.c.ByAll = time.Time{}, time.Time{}, false
+	m.c.Requested, m.c.Refused, m.c.ByAll, m.c.Why = time.Time{}, time.Time{}, false, ""
 	if m.c.Via != ViaMailbox {
 		m.c.Via = e.Via
 	}
@@ -171,6 +173,18 @@ func (m *machine) invalidate(e *Event) {
 	m.close()
 }
 
+// strike invalidates what rests on the source that a mark names.
+func (m *machine) strike(e *Event) {
+	if m.c.Source == "" || !e.Source.covers(m.c.Source) {
+		return
+	}
+	m.undoable = nil
+	m.invalidate(e)
+	if m.c.State == StateInvalidated {
+		m.c.At, m.c.Why = seconds(e.Time.Add(-1)), e.Note // the second that the mark was set in
+	}
+}
+
 func (m *machine) refuse(e *Event) {
 	m.c.ByAll = e.scope() == AllPurposes && (m.c.ByAll || !m.refused())
 	if e.scope() == AllPurposes {
@@ -192,7 +206,7 @@ func (m *machine) restore(e *Event, u *undoable) {
 
 // close ends what a refusal or an invalidation ends: the open request, the confirmation, the clock.
 func (m *machine) close() {
-	m.c.Requested, m.c.LastAct, m.c.Via = time.Time{}, time.Time{}, ""
+	m.c.Requested, m.c.LastAct, m.c.Via, m.c.Why = time.Time{}, time.Time{}, "", ""
 }
 
 // erase forgets everything but refusals: the one that stands, or one of every purpose that had been reopened here and

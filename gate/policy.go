@@ -211,7 +211,7 @@ func (p *Policy) Decide(now time.Time, s *Stream, a Address, l Lookup) Decision 
 }
 
 func (p *Policy) question(now time.Time, s *Stream, a Address, l Lookup) *question {
-	q := &question{now: now, stream: s, addr: a, storeErr: l.Err}
+	q := &question{now: now, stream: s, addr: a, storeErr: l.Err, doubt: l.Doubt}
 	if l.Err != nil {
 		return q
 	}

@@ -138,6 +138,14 @@ type Ledger interface {
 	Open(ctx context.Context) (bool, error)
 }
 
+// Invalidations keeps the marks on sources.
+type Invalidations interface {
+	// Mark adds a mark. The same ID twice is one.
+	Mark(ctx context.Context, m Mark) error
+	// Marks returns every mark ever added, in no order. A store that lost them says ErrUnavailable.
+	Marks(ctx context.Context) ([]Mark, error)
+}
+
 // Meta is what a store says of itself.
 type Meta struct {
 	Schema      int
@@ -173,5 +181,6 @@ type Store interface {
 	BlockTrimmer
 	Counters
 	Ledger
+	Invalidations
 	Keeper
 }

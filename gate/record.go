@@ -70,6 +70,7 @@ type Consent struct {
 	Lifted       time.Time // a complaint at or before this was lifted by a mailbox confirmation
 	Incomplete   bool      // minimum evidence of the method is missing
 	ByAll        bool      // the refusal was of every marketing purpose and never of this one by name
+	Why          string    // why the source was declared invalid, where a Mark did that; no store keeps it here
 }
 
 // Record is the fold of all events of one recipient. The zero Record is that of somebody unknown.

@@ -42,6 +42,7 @@ func ruleOrder() []rule {
 		{"clock", clockRule},
 		{"pack", packRule},
 		{"evidence", evidenceRule},
+		{"marks", marksRule}, // on sources: they can only take away
 		{"permit", permitRule},
 	}
 }
@@ -184,6 +185,17 @@ func evidenceRule(q *question) answer {
 	}
 }
 
+// marksRule defers what nothing stands against while something may that cannot be read.
+func marksRule(q *question) answer {
+	if q.doubt == nil {
+		return answer{}
+	}
+	return answer{
+		verdict: Defer, reason: ReasonStoreUnavailable,
+		hint: "whether the source was declared invalid could not be read from the store; try the message again later",
+	}
+}
+
 func permitRule(q *question) answer {
 	return answer{verdict: Permit, citation: q.ruling.Citation, jurisdiction: q.ruling.from}
 }
@@ -194,6 +206,7 @@ type question struct {
 	stream   *Stream
 	addr     Address
 	storeErr error // then nothing below is known
+	doubt    error // of the lookup
 	consents map[string]Consent
 	consent  Consent // for the stream's purpose
 	state    State   // what the decision shows: the consent's, or expired

@@ -33,6 +33,7 @@ type data struct {
 	counts  map[string]map[string]int64
 	members map[string]members
 	leases  map[string]lease
+	marks   map[string]gate.Mark
 }
 
 // lease is who may go on with one ledger key, and until when.
@@ -66,6 +67,7 @@ func newData() data {
 		counts:  make(map[string]map[string]int64),
 		members: make(map[string]members),
 		leases:  make(map[string]lease),
+		marks:   make(map[string]gate.Mark),
 	}
 }
 

@@ -36,6 +36,7 @@ func TestStore(t *testing.T, open func(t *testing.T) Backend) {
 		{"blocks", blockContract},
 		{"counters", counterContract},
 		{"ledger", ledgerContract},
+		{"marks", markContract},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			for _, c := range group.tests {

@@ -101,6 +101,7 @@ func (s *Store) Init(ctx context.Context, m gate.Meta) error {
 		return unavailable(wrongSchema(fmt.Sprint(stands[1])))
 	}
 	return orUnavailable(pipe(ctx, s.patient, func(p redis.Pipeliner) {
+		p.HSetNX(ctx, marksKey, marksSchema, schema)
 		for key := range sentinels() {
 			p.SetNX(ctx, key, schema, 0)
 		}

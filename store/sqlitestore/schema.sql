@@ -74,3 +74,9 @@ CREATE TABLE IF NOT EXISTS wordings (
   entry    TEXT NOT NULL, -- JSON of gate.WordingText
   PRIMARY KEY (id, version, language)
 ) STRICT, WITHOUT ROWID;
+
+-- Marks on sources: what operators declared invalid, and lifted. Only ever added to.
+CREATE TABLE IF NOT EXISTS marks (
+  id   TEXT PRIMARY KEY,
+  mark TEXT NOT NULL -- JSON
+) STRICT, WITHOUT ROWID;

@@ -2,6 +2,9 @@ package gate
 
 import (
 	"cmp"
+	"context"
+	"errors"
+	"fmt"
 	"slices"
 	"time"
 )
@@ -105,3 +108,58 @@ func (e BlockEntry) Erase() BlockEntry {
 
 // Erased reports whether Erase would change nothing.
 func (e BlockEntry) Erased() bool { return e == e.Erase() }
+
+// EraserStore is what an erasure needs of a store.
+type EraserStore interface {
+	Historian
+	Rewriter
+	BlockEraser
+}
+
+// Eraser is the one door for erasing a person: CLI and API.
+type Eraser struct{ Store EraserStore }
+
+// maxEraseRounds bounds how often an erasure starts again because the recipient was changed meanwhile.
+const maxEraseRounds = 20
+
+// Erase leaves of the recipient what x.Remains says, without the sealed address, and then takes the address from the
+// block entries. Erasing again is harmless, and completes what was interrupted. Errors wrap ErrUnavailable.
+func (er Eraser) Erase(ctx context.Context, id ID, x Erasure) (Forgotten, error) {
+	done, err := er.history(ctx, id, x)
+	if err != nil {
+		return done, err
+	}
+	done.Blocks, err = er.Store.EraseBlocks(ctx, id)
+	return done, err
+}
+
+func (er Eraser) history(ctx context.Context, id ID, x Erasure) (Forgotten, error) {
+	err := ErrChanged
+	for range maxEraseRounds {
+		var p Person
+		if p, err = er.Store.Person(ctx, id); err != nil {
+			return Forgotten{}, err
+		}
+		if len(p.Events) == 0 {
+			return Forgotten{}, nil
+		}
+		left := Person{ID: id, Events: x.Remains(p.Events)}
+		left.Record = Fold(left.Events)
+		left.Record.Version = p.Record.Version + uint64(len(left.Events)) + 1
+		err = er.Store.Rewrite(ctx, []Rewrite{{Was: p.Record.Version, Person: left}})[0]
+		if !errors.Is(err, ErrChanged) {
+			return Forgotten{Record: left.Record, Events: removed(p.Events, left.Events), Kept: len(left.Events)}, err
+		}
+	}
+	return Forgotten{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
+}
+
+// removed counts the events that stand no more as they were.
+func removed(before, after []Event) (n int) {
+	for _, e := range before {
+		if !slices.Contains(after, e) {
+			n++
+		}
+	}
+	return n
+}

@@ -117,6 +117,14 @@ type BlockTrimmer interface {
 	TrimBlocks(ctx context.Context, before time.Time) (removed int, err error)
 }
 
+// BlockEraser takes a person out of the block entries.
+type BlockEraser interface {
+	// EraseBlocks takes from the recipient's entries what BlockEntry.Erase takes, leaves them in their order, and returns
+	// how many those were. It is the last step of an erasure: what earlier steps removed is overwritten too, where a store
+	// would leave it lying.
+	EraseBlocks(ctx context.Context, id ID) (int, error)
+}
+
 // Counters keeps sums per UTC day, e.g. "blocked.newsletter.no_consent".
 type Counters interface {
 	AddCounts(ctx context.Context, day time.Time, counts map[string]int64) error
@@ -144,6 +152,22 @@ type Invalidations interface {
 	Mark(ctx context.Context, m Mark) error
 	// Marks returns every mark ever added, in no order. A store that lost them says ErrUnavailable.
 	Marks(ctx context.Context) ([]Mark, error)
+}
+
+// Trail is the audit log: operators' acts, append-only, each entry chained to the one before it.
+type Trail interface {
+	// AppendAct adds the act after the head that stands at that moment.
+	AppendAct(ctx context.Context, a Act) (AuditEntry, error)
+	// Acts yields the entries that stand from the from-th on (from 1), oldest first, as they stand: see CheckTrail.
+	Acts(ctx context.Context, from uint64) iter.Seq2[AuditEntry, error]
+}
+
+// Wordings keeps the texts that people were shown, for ever.
+type Wordings interface {
+	// AddWording keeps a text; the error wraps ErrWordingStands where another stands under its id, version and language.
+	AddWording(ctx context.Context, w WordingText) error
+	// WordingTexts returns those of an id, or all where it is empty, sorted by id, version and language.
+	WordingTexts(ctx context.Context, id string) ([]WordingText, error)
 }
 
 // Meta is what a store says of itself.
@@ -179,8 +203,11 @@ type Store interface {
 	Rewriter
 	BlockLog
 	BlockTrimmer
+	BlockEraser
 	Counters
 	Ledger
 	Invalidations
+	Trail
+	Wordings
 	Keeper
 }

@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -53,4 +54,9 @@ func (w WordingText) Same(again WordingText) error {
 	}
 	return fmt.Errorf("%w: %s, version %s, language %s (sha256 %s): give the new text a version of its own",
 		ErrWordingStands, w.ID, w.Version, w.Language, w.SHA256)
+}
+
+// Compare orders wordings by id, version and language.
+func (w WordingText) Compare(v WordingText) int {
+	return cmp.Or(cmp.Compare(w.ID, v.ID), cmp.Compare(w.Version, v.Version), cmp.Compare(w.Language, v.Language))
 }

@@ -34,6 +34,9 @@ type data struct {
 	members map[string]members
 	leases  map[string]lease
 	marks   map[string]gate.Mark
+
+	acts     []gate.AuditEntry
+	wordings []gate.WordingText
 }
 
 // lease is who may go on with one ledger key, and until when.

@@ -37,6 +37,9 @@ func TestStore(t *testing.T, open func(t *testing.T) Backend) {
 		{"counters", counterContract},
 		{"ledger", ledgerContract},
 		{"marks", markContract},
+		{"trail", trailContract},
+		{"wordings", wordingContract},
+		{"erase", eraseContract},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			for _, c := range group.tests {

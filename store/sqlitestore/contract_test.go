@@ -44,7 +44,7 @@ func TestContractOnSQLite(t *testing.T) {
 func empty(t testing.TB, path string) {
 	t.Helper()
 	db := raw(t, path)
-	for _, table := range []string{"meta", "streams", "records", "events", "blocks", "counts", "ledger", "leases", "marks"} {
+	for _, table := range []string{"meta", "streams", "records", "events", "blocks", "counts", "ledger", "leases", "audit", "wordings", "marks"} {
 		if _, err := db.Exec("DELETE FROM " + table); err != nil {
 			t.Fatal(err)
 		}

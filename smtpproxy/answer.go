@@ -82,11 +82,13 @@ func (d *delivery) respond(reply *smtp.SMTPError, err error) {
 
 // earn gives budget for refused recipients back for those that were served.
 func (d *delivery) earn() {
+	served := 0
 	for _, r := range d.owed {
-		if d.results[r].fate == accepted && d.ses.refused > 0 {
-			d.ses.refused--
+		if d.results[r].fate == accepted {
+			served++
 		}
 	}
+	d.ses.earnRefused(served)
 }
 
 // ownReply is what LMTP says of one recipient; one that was discarded hears 250.

@@ -3,6 +3,7 @@ package smtpproxy
 import (
 	"context"
 	"net"
+	"time"
 
 	"github.com/consentgate/consentgate/gate"
 	"github.com/consentgate/consentgate/smtpproxy/wire"
@@ -29,3 +30,15 @@ func Splice(h wire.Header, st *gate.Stream, o Options) (lines []byte, below wire
 
 // Converse serves a connection that came to none of the listeners.
 func (s *Server) Converse(ctx context.Context, conn net.Conn) { s.start(ctx, ctx, 0, conn) }
+
+// Refusals counts by credential.
+type Refusals struct{ r refusals }
+
+// Spend counts n more and returns how many there were before.
+func (r *Refusals) Spend(now time.Time, credential string, n, budget int) int {
+	was, _, _ := r.r.spend(now, payer{credential: credential}, n, budget)
+	return was
+}
+
+// Len is how many clients something is remembered of.
+func (r *Refusals) Len() int { return len(r.r.young) + len(r.r.old) }

@@ -22,8 +22,11 @@ type asked struct {
 
 // rcpt answers RCPT, and with it every RCPT that arrived behind it: one store round trip for all of them.
 func (s *session) rcpt(ctx context.Context, first wire.Command) error {
-	if s.tx == nil {
+	switch {
+	case s.tx == nil:
 		return badSequence
+	case s.exhausted():
+		return s.endRefused()
 	}
 	args := append([]wire.Command{first}, s.conn.PipelinedRcpts(s.set.Limits.Recipients)...)
 	group := make([]asked, len(args))
@@ -144,6 +147,10 @@ func (s *session) answer(ctx context.Context, group []asked) error {
 		entries = append(entries, entry)
 		durable = durable || a.discarded()
 	}
+	due := s.spendRefused(refusedOf(replies))
+	if due.hold {
+		unheard(entries)
+	}
 	if err := s.srv.record(entries, durable); err != nil {
 		return s.unrecorded(group, err)
 	}
@@ -151,9 +158,16 @@ func (s *session) answer(ctx context.Context, group []asked) error {
 		if group[i].err == nil {
 			s.tx.rcpts = append(s.tx.rcpts, group[i].recipient)
 		}
-		s.conn.Reply(replies[i])
+		if !due.hold {
+			s.conn.Reply(replies[i])
+		}
 	}
-	return s.spendRefused(ctx, replies)
+	// The replies, queued already, leave when the session has been slowed.
+	s.srv.slow(ctx, due.wait)
+	if due.end {
+		return s.endRefused()
+	}
+	return nil
 }
 
 // blocked reports whether a decision against the recipient stands, enforced or not.
@@ -296,22 +310,4 @@ func (s *session) unclaim(tx *transaction) {
 
 func confirmationKey(id gate.ID, purpose string, requested time.Time) string {
 	return "confirm:" + id.String() + ":" + purpose + ":" + strconv.FormatInt(requested.Unix(), 10)
-}
-
-// spendRefused counts recipients that were refused for good against the session's budget, so that the gate is no oracle
-// about consent; only mail that is delivered earns it back (earn). The replies to the group, queued already, leave when
-// the session has been slowed.
-func (s *session) spendRefused(ctx context.Context, replies []*smtp.SMTPError) error {
-	was, lim := s.refused, s.set.Limits
-	for _, r := range replies {
-		if r.Code >= 500 {
-			s.refused++
-		}
-	}
-	s.srv.slow(ctx, slowing(was, s.refused, lim.Refused, lim.RefusedDelay))
-	if s.refused > lim.Refused {
-		s.closing = true
-		return tooManyRefused
-	}
-	return nil
 }

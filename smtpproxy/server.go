@@ -21,6 +21,7 @@ type Server struct {
 	opt        Options
 	settings   atomic.Pointer[settings]
 	nullSender budget
+	refusals   refusals
 	buffers    wire.Buffers // for messages being read, shared by all sessions
 	sockets    []net.Listener
 	log        *slog.Logger

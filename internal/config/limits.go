@@ -13,6 +13,7 @@ type Limits struct {
 	Fields             int   // of a header
 	Recipients         int   // of one transaction
 	Refused            int   // recipients of one session before it is closed with 421
+	RefusedHourly      int   // recipients of one credential or network
 	RefusedDelay       time.Duration
 	AuthFails          int // of one session
 	Hops               int // Received fields before a message counts as looping
@@ -27,7 +28,7 @@ type Limits struct {
 // defaultLimits are those of docs/configuration.md.
 func defaultLimits() Limits {
 	return Limits{
-		Message: 50 << 20, Header: 256 << 10, Fields: 1000, Recipients: 1000, Refused: 1000, RefusedDelay: time.Second,
+		Message: 50 << 20, Header: 256 << 10, Fields: 1000, Recipients: 1000, Refused: 1000, RefusedHourly: 10000, RefusedDelay: time.Second,
 		AuthFails: 3, Hops: 50, OwnHops: 3, Sessions: 20000, NetworkSessions: 10000, CredentialSessions: 1000,
 		NullSender: 100, MinRate: 500,
 	}
@@ -41,6 +42,7 @@ func (l *Limits) read() reader {
 			"header_fields":           number(&l.Fields, 50, 100_000),
 			"recipients":              number(&l.Recipients, 1, 100_000),
 			"refused_recipients":      number(&l.Refused, 1, 1_000_000),
+			"refused_per_hour":        number(&l.RefusedHourly, 1, 10_000_000),
 			"refused_delay":           duration(&l.RefusedDelay, 0, 10*time.Second),
 			"auth_failures":           number(&l.AuthFails, 1, 100),
 			"hops":                    number(&l.Hops, 10, 1000),
@@ -56,7 +58,7 @@ func (l *Limits) read() reader {
 
 func (l Limits) tree() yaml.MapSlice {
 	return pairs("message", formatSize(l.Message), "header", formatSize(l.Header), "header_fields", l.Fields,
-		"recipients", l.Recipients, "refused_recipients", l.Refused, "refused_delay", formatDuration(l.RefusedDelay),
+		"recipients", l.Recipients, "refused_recipients", l.Refused, "refused_per_hour", l.RefusedHourly, "refused_delay", formatDuration(l.RefusedDelay),
 		"auth_failures", l.AuthFails, "hops", l.Hops, "own_hops", l.OwnHops, "sessions", l.Sessions,
 		"sessions_per_network", l.NetworkSessions, "sessions_per_credential", l.CredentialSessions,
 		"null_sender", l.NullSender, "min_rate", l.MinRate)

@@ -140,6 +140,7 @@ func (a *App) Run(ctx context.Context, r Reloads) error {
 	part("block log", a.blocks.ship)
 	part("withdrawals", a.withdrawals.Run)
 	part("counters", func(ctx context.Context) error { a.counts.run(ctx, countPeriod); return nil })
+	part("keys", func(ctx context.Context) error { a.refreshKeys(ctx, watchPeriod); return nil })
 	part("streams", func(ctx context.Context) error { a.rememberStreams(ctx); return nil })
 	part("upstream probe", a.probe)
 	part("public listener", a.serveWeb)

@@ -23,6 +23,7 @@ func (a *App) openStore(ctx context.Context) error {
 	}
 	a.onClose("store", s.Close)
 	a.keys = keys
+	a.noteExport()
 	a.store = &watched{Store: s, fingerprint: keys.Fingerprint(), log: a.log}
 	a.counts = newCounts(s, time.Now, a.log)
 	if err := a.store.verify(ctx); errors.Is(err, errOtherKey) {

@@ -34,6 +34,9 @@ func (a *App) reloading(ctx context.Context, r Reloads) {
 }
 
 func (a *App) reload(ctx context.Context, r Reloads) {
+	if err := a.keys.Refresh(); err != nil {
+		a.log.Error("keys cannot be read again, those in use stay", "err", err)
+	}
 	cfg, err := r.Load()
 	if err == nil {
 		err = a.Reload(ctx, cfg)

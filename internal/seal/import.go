@@ -69,12 +69,17 @@ func Import(dir string, o Options, text, passphrase, store string) (Imported, er
 		return Imported{}, fmt.Errorf("%w: the store was made with the id key %s, and this is %s: name the store of these keys",
 			ErrOtherKeys, store, done.Fingerprint)
 	}
-	writes, err := files.beside(dir, o, texts)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return Imported{}, fmt.Errorf("import keys: %w", err)
+	}
+	unlock, err := lock(dir)
 	if err != nil {
 		return Imported{}, err
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return Imported{}, fmt.Errorf("import keys: %w", err)
+	defer unlock()
+	writes, err := files.beside(dir, o, texts)
+	if err != nil {
+		return Imported{}, err
 	}
 	for _, name := range slices.Sorted(maps.Keys(writes)) {
 		if err := place(name, writes[name], os.Rename); err != nil {

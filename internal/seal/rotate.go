@@ -1,11 +1,13 @@
 package seal
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"time"
 )
 
@@ -27,8 +29,13 @@ func (k Kind) file() string {
 
 // Rotate adds a key of one kind to those in dir and returns its number. It is used from the moment given on; until
 // then it only reads, so that it can be brought to other gates first. The old ones stay for reading, and the id key
-// never changes. One call at a time: the caller sees to that.
+// never changes.
 func Rotate(dir string, kind Kind, random io.Reader, from time.Time) (byte, error) {
+	unlock, err := lock(dir)
+	if err != nil {
+		return 0, err
+	}
+	defer unlock()
 	name := filepath.Join(dir, kind.file())
 	text, err := read(name, othersHere)
 	if err != nil {
@@ -52,6 +59,18 @@ func Rotate(dir string, kind Kind, random io.Reader, from time.Time) (byte, erro
 		return 0, fmt.Errorf("rotate keys: %w", err)
 	}
 	return next, nil
+}
+
+// lock keeps others who change keys out of dir until unlock: a key that is lost takes what it sealed along.
+func lock(dir string) (unlock func(), err error) {
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil, fmt.Errorf("lock the keys: %w", err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+		return nil, fmt.Errorf("lock the keys: %w", errors.Join(err, f.Close()))
+	}
+	return func() { _ = f.Close() }, nil
 }
 
 func (n numbered) highest() (highest byte) {

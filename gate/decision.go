@@ -56,6 +56,8 @@ type Decision struct {
 	Stream        string
 	Purpose       string
 	State         State
+	Method        Method          // of the grant that the consent rests on; empty: none
+	Source        string          // "kind:id" of that grant
 	Suppression   SuppressionKind // empty: none
 	Jurisdiction  string          // the pack that was applied
 	Citation      string          // law, case or standard behind the cell that decided

@@ -203,7 +203,7 @@ func (p *Policy) Decide(now time.Time, s *Stream, a Address, l Lookup) Decision 
 	}
 	d := Decision{
 		Verdict: ans.verdict, Reason: ans.reason, Rule: name, Stream: s.Name, Purpose: s.Purpose,
-		State: q.state, Suppression: q.suppression(), Citation: ans.citation, Jurisdiction: ans.jurisdiction,
+		State: q.state, Method: q.consent.Method, Source: q.consent.Source, Suppression: q.suppression(), Citation: ans.citation, Jurisdiction: ans.jurisdiction,
 		Hint: ans.hint, PolicyVersion: p.version,
 	}
 	d.Refused = d.Verdict == Block && (q.consent.refused() || q.complaint != nil)

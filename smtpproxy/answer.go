@@ -80,6 +80,26 @@ func (d *delivery) respond(reply *smtp.SMTPError, err error) {
 	}
 }
 
+// count counts something about the message.
+func (d *delivery) count(what gate.Counted) {
+	d.ses.srv.opt.Count(gate.Counter{What: what, Stream: d.tx.stream.Name})
+}
+
+// countFates counts what became of each recipient's copy, once the client has its answer. Who was served by an earlier
+// try was counted then, and a copy without an answer when that was seen.
+func (d *delivery) countFates() {
+	for _, r := range d.owed {
+		switch res := d.results[r]; {
+		case res.fate == accepted && res.reply.Code != 0:
+			d.count(gate.CountAccepted)
+		case res.fate == refused && res.reply.Code != 0:
+			d.count(gate.CountRefused)
+		case res.fate == deferred:
+			d.count(gate.CountPutOff)
+		}
+	}
+}
+
 // earn gives budget for refused recipients back for those that were served.
 func (d *delivery) earn() {
 	served := 0
@@ -123,7 +143,7 @@ func (r result) error() error {
 // partly notes the copies that were accepted, so that a retry of the same bytes sends only the rest, and asks for
 // that retry.
 func (d *delivery) partly(ctx context.Context, t tally) *smtp.SMTPError {
-	d.ses.srv.opt.Count("partly_delivered." + d.tx.stream.Name)
+	d.count(gate.CountPartly)
 	if err := d.note(ctx, t.accepted); err != nil {
 		d.ses.log.Error("delivery ledger", "err", err)
 	}

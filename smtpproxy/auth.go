@@ -128,7 +128,7 @@ func (s *session) auth(arg string) error {
 	}
 	if !s.srv.credentials.enter(cred.Username, s.set.Limits.CredentialSessions) {
 		s.closing = true
-		s.srv.opt.Count("turned_away")
+		s.srv.opt.Count(gate.Counter{What: gate.CountTurnedAway})
 		return tooManyOfCredential
 	}
 	s.cred, s.outright = cred, stream

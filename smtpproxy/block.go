@@ -55,17 +55,29 @@ func (s *session) blockAll(tx *transaction, phase string, d gate.Decision) error
 	}
 	var entries []gate.BlockEntry
 	for _, r := range rcpts {
+		was := r.decision
 		r.decision, r.forward = d, false
 		entries = append(entries, s.entry(tx, &r, phase, b))
+		s.countLater(&was, &entries[len(entries)-1])
 	}
 	for i := range entries {
 		entries[i].Reply = replyText(s.reply(b))
 	}
-	s.srv.opt.Count("blocked." + entries[0].Stream + "." + string(d.Reason))
 	if err := s.srv.record(entries, false); err != nil {
 		return err
 	}
 	return b
+}
+
+// countLater counts a verdict that came after another one, or after none: a mail of the same consent.
+func (s *session) countLater(was *gate.Decision, e *gate.BlockEntry) {
+	block := gate.CountBlocked
+	if was.Verdict == gate.Permit {
+		block = gate.CountBlockedLate
+	}
+	c := was.Counter(against(e.Verdict, block))
+	c.Stream, c.Reason = e.Stream, e.Reason
+	s.srv.opt.Count(c)
 }
 
 // record puts block entries into the journal; durable ones are on disk when it returns.

@@ -171,7 +171,7 @@ func (s *session) earnRefused(n int) {
 // endRefused closes a session whose budget, or whose payer's, is spent.
 func (s *session) endRefused() error {
 	s.closing = true
-	s.srv.opt.Count("turned_away")
+	s.srv.opt.Count(gate.Counter{What: gate.CountTurnedAway})
 	s.log.Info("too many refused recipients", "client", s.client, "credential", s.payer().credential)
 	return tooManyRefused
 }

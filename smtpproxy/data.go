@@ -59,6 +59,7 @@ func (s *session) data(ctx context.Context, arg string) error {
 	}
 	d.respond(reply, err)
 	d.earn()
+	d.countFates()
 	return nil
 }
 
@@ -133,7 +134,7 @@ func (d *delivery) reach(ctx context.Context) error {
 		return nil
 	}
 	if err := d.connect(ctx); err != nil {
-		d.ses.srv.opt.Count("deferred." + d.tx.stream.Name + "." + string(gate.ReasonUpstreamUnavailable))
+		d.ses.srv.opt.Count(gate.Counter{What: gate.CountDeferred, Stream: d.tx.stream.Name, Reason: gate.ReasonUpstreamUnavailable})
 		d.ses.log.Warn("upstream", "err", err)
 		return err
 	}

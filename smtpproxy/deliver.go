@@ -205,9 +205,11 @@ func (d *delivery) withheld(index int, l gate.Lookup, withdrawn bool, sharing in
 	if again.Verdict == gate.Permit || (d.tx.stream.Mode == gate.ModeObserve && observed(again)) {
 		return nil
 	}
+	was := r.decision
 	r.decision, r.forward = again, false
 	b := &blocked{Decision: again}
 	entry := d.ses.entry(d.tx, r, "data", b)
+	d.ses.countLater(&was, &entry)
 	entry.Reply = replyText(d.ses.reply(b))
 	discard := again.Verdict == gate.Block && sharing == 1 && d.ses.onBlock(d.tx.stream) == gate.OnBlockDiscard
 	if discard {
@@ -239,7 +241,7 @@ func (d *delivery) finish(i int) {
 	reply, err := d.lease.Result()
 	switch {
 	case errors.Is(err, upstream.ErrUnknown):
-		d.ses.srv.opt.Count("unknown." + d.tx.stream.Name)
+		d.count(gate.CountUndecided)
 		d.ses.log.Warn("upstream gave no answer after the dot", "err", err)
 		d.abort()
 		d.settle(i, result{fate: undecided, err: err})

@@ -12,6 +12,7 @@ import (
 
 	"github.com/emersion/go-message"
 
+	"github.com/consentgate/consentgate/gate"
 	"github.com/consentgate/consentgate/smtpproxy/upstream"
 )
 
@@ -43,7 +44,7 @@ func (d *delivery) notify(ctx context.Context, lost []int) error {
 	for _, r := range owed {
 		d.results[r].told = true
 	}
-	d.ses.srv.opt.Count("notices." + d.tx.stream.Name)
+	d.count(gate.CountNotices)
 	return nil
 }
 

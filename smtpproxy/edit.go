@@ -86,7 +86,7 @@ func (d *delivery) editHeader() error {
 	}
 	d.edit = newEdit(d.header, st, d.anyLinks())
 	if d.edit.kept {
-		d.ses.srv.opt.Count("unsubscribe_kept." + st.Name)
+		d.count(gate.CountListKept)
 	}
 	if len(d.edit.signed) == 0 {
 		return nil
@@ -95,7 +95,7 @@ func (d *delivery) editHeader() error {
 		return d.blockSigned()
 	}
 	if slices.Contains(d.edit.signed, listUnsubscribe) {
-		d.ses.srv.opt.Count("unsubscribe_signed." + st.Name)
+		d.count(gate.CountListSigned)
 	}
 	d.ses.log.Info("header lines left out, a DKIM signature covers them", "stream", st.Name, "lines", d.edit.signed)
 	return nil

@@ -208,7 +208,7 @@ func TestAMessageThatCannotCarryItsLinesIsRefusedWhereTheStreamSaysSo(t *testing
 				t.Errorf("%s: entry %+v", signed, e)
 			}
 		}
-		if w.counted.of("blocked.strict.unsubscribe_impossible") != 1 || w.counted.of("unsubscribe_signed.strict") != 0 {
+		if w.counted.of("blocked_late.strict.unsubscribe_impossible") != 2 || w.counted.of("unsubscribe_signed.strict") != 0 {
 			t.Errorf("%s: counted %v", signed, w.counted.n)
 		}
 	}

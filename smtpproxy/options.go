@@ -139,7 +139,7 @@ type Options struct {
 	Keys    gate.Sealer
 	Ledger  gate.Ledger
 	Blocks  BlockLog
-	Count   func(name string)
+	Count   func(gate.Counter)
 	Pending func(id gate.ID, purpose string) bool // withdrawn here, perhaps not yet in the store
 	Now     func() time.Time
 	After   func(time.Duration) <-chan time.Time // nil: time.After

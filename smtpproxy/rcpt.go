@@ -219,20 +219,20 @@ func (s *session) verdict(a *asked) error {
 	switch {
 	case d.Verdict == gate.Permit:
 		a.forward = true
-		s.srv.opt.Count("permitted." + st.Name)
+		s.srv.opt.Count(d.Counter(gate.CountPermitted))
 		if s.set.LogPermits {
 			s.log.Info("permit", "rcpt", s.set.Mask(a.addr, a.id), "stream", st.Name, "state", string(d.State), "rule", d.Rule)
 		}
 		if a.lookup.Err != nil {
-			s.srv.opt.Count("permitted_without_store." + st.Name)
+			s.srv.opt.Count(d.Counter(gate.CountWithoutStore))
 		}
 		return nil
 	case st.Mode == gate.ModeObserve && observed(d):
 		a.forward = true
-		s.srv.opt.Count("would_block." + st.Name + "." + string(d.Reason))
+		s.srv.opt.Count(d.Counter(gate.CountWouldBlock))
 		return nil
 	}
-	s.srv.opt.Count(countOf(d) + "." + st.Name + "." + string(d.Reason))
+	s.srv.opt.Count(d.Counter(against(d.Verdict, gate.CountBlocked)))
 	s.tx.deferred = s.tx.deferred || d.Verdict == gate.Defer
 	if d.Verdict == gate.Block && d.Reason != gate.ReasonInvalidAddress && s.onBlock(st) == gate.OnBlockDiscard {
 		return nil
@@ -240,11 +240,12 @@ func (s *session) verdict(a *asked) error {
 	return &blocked{Decision: d, NeedsUTF8: a.addr.NeedsUTF8()}
 }
 
-func countOf(d gate.Decision) string {
-	if d.Verdict == gate.Defer {
-		return "deferred"
+// against is what a verdict against the recipient counts as: a deferral, or this kind of block.
+func against(v gate.Verdict, block gate.Counted) gate.Counted {
+	if v == gate.Defer {
+		return gate.CountDeferred
 	}
-	return "blocked"
+	return block
 }
 
 // observed reports whether mode observe lets the recipient pass all the same: blocks that are not the person's own

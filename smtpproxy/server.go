@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/consentgate/consentgate/gate"
 	"github.com/consentgate/consentgate/smtpproxy/wire"
 )
 
@@ -127,6 +128,7 @@ func (s *Server) start(ctx, base context.Context, port int, conn net.Conn) {
 		_ = conn.Close()
 		return
 	}
+	s.opt.Count(gate.Counter{What: gate.CountSessions})
 	go func() {
 		defer s.leave(ses)
 		ses.serve(base)

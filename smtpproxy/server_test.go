@@ -291,10 +291,15 @@ type tallies struct {
 	n  map[string]int
 }
 
-func (t *tallies) add(name string) {
+// add counts under what.stream, and under what.stream.reason where there is one.
+func (t *tallies) add(c gate.Counter) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	name := string(c.What) + "." + c.Stream
 	t.n[name]++
+	if c.Reason != "" {
+		t.n[name+"."+string(c.Reason)]++
+	}
 }
 
 func (t *tallies) of(name string) int {

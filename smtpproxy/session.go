@@ -96,7 +96,7 @@ func (s *session) candidatesOf(cred *credential) []*gate.Stream {
 
 // turnAway tells a client, before the greeting, why there is no place for it. One that expects TLS could not read it.
 func (s *session) turnAway(why error) {
-	s.srv.opt.Count("turned_away")
+	s.srv.opt.Count(gate.Counter{What: gate.CountTurnedAway})
 	if s.ln.TLS == TLSImplicit {
 		return
 	}

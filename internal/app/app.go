@@ -20,6 +20,7 @@ import (
 
 	"github.com/consentgate/consentgate/internal/config"
 	"github.com/consentgate/consentgate/internal/seal"
+	"github.com/consentgate/consentgate/internal/stats"
 	"github.com/consentgate/consentgate/smtpproxy"
 	"github.com/consentgate/consentgate/smtpproxy/upstream"
 	"github.com/consentgate/consentgate/unsub"
@@ -50,7 +51,7 @@ type App struct {
 	store       *watched
 	keys        *seal.Keys
 	blocks      *blockLog
-	counts      *counts
+	counts      *stats.Sums
 	streams     *unsub.Streams
 	reloaded    chan struct{} // holds a token where the store has yet to remember reloaded streams
 	withdrawals *unsub.Withdrawals
@@ -139,7 +140,7 @@ func (a *App) Run(ctx context.Context, r Reloads) error {
 	part("store", func(ctx context.Context) error { return a.store.run(ctx, watchPeriod) })
 	part("block log", a.blocks.ship)
 	part("withdrawals", a.withdrawals.Run)
-	part("counters", func(ctx context.Context) error { a.counts.run(ctx, countPeriod); return nil })
+	part("counters", func(ctx context.Context) error { a.flushCounts(ctx, countPeriod); return nil })
 	part("keys", func(ctx context.Context) error { a.refreshKeys(ctx, watchPeriod); return nil })
 	part("streams", func(ctx context.Context) error { a.rememberStreams(ctx); return nil })
 	part("upstream probe", a.probe)

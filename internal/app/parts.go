@@ -12,6 +12,7 @@ import (
 
 	"github.com/consentgate/consentgate/internal/config"
 	"github.com/consentgate/consentgate/internal/journal"
+	"github.com/consentgate/consentgate/internal/stats"
 	"github.com/consentgate/consentgate/smtpproxy/upstream"
 	"github.com/consentgate/consentgate/unsub"
 )
@@ -24,8 +25,10 @@ func (a *App) openStore(ctx context.Context) error {
 	a.onClose("store", s.Close)
 	a.keys = keys
 	a.noteExport()
-	a.store = &watched{Store: s, fingerprint: keys.Fingerprint(), log: a.log}
-	a.counts = newCounts(s, time.Now, a.log)
+	a.counts = stats.NewSums(s, time.Now)
+	a.onClose("counters", a.lastCounts)
+	counting := stats.Counting(s, a.counts, time.Now, nil)
+	a.store = &watched{Store: counting, fingerprint: keys.Fingerprint(), log: a.log}
 	if err := a.store.verify(ctx); errors.Is(err, errOtherKey) {
 		return err
 	}

@@ -291,14 +291,16 @@ type tallies struct {
 	n  map[string]int
 }
 
-// add counts under what.stream, and under what.stream.reason where there is one.
+// add counts under what, what.stream and what.stream.reason, as far as they are named.
 func (t *tallies) add(c gate.Counter) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	name := string(c.What) + "." + c.Stream
-	t.n[name]++
-	if c.Reason != "" {
-		t.n[name+"."+string(c.Reason)]++
+	name := ""
+	for _, part := range []string{string(c.What), c.Stream, string(c.Reason)} {
+		if part != "" {
+			name = strings.TrimPrefix(name+"."+part, ".")
+			t.n[name]++
+		}
 	}
 }
 

@@ -97,6 +97,7 @@ type Credential struct {
 type Upstream struct {
 	upstream.Target
 	PasswordFile string
+	CostPerMail  Price
 }
 
 // Unsubscribe is the public listener. It runs where PublicURL is set.

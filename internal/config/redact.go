@@ -54,7 +54,8 @@ func (c Credential) tree() yaml.MapSlice {
 }
 
 func (u Upstream) tree() yaml.MapSlice {
-	return pairs("address", u.Address, "tls", string(u.TLS), "username", u.Username, "password_file", u.PasswordFile)
+	return pairs("address", u.Address, "tls", string(u.TLS), "username", u.Username, "password_file", u.PasswordFile,
+		"cost_per_mail", u.CostPerMail.String())
 }
 
 func (u Unsubscribe) tree() yaml.MapSlice {

@@ -114,6 +114,7 @@ func (u *Upstream) read() reader {
 			"tls":           oneOf(&u.TLS, upstream.None, upstream.StartTLS, upstream.Implicit, upstream.Opportunistic),
 			"username":      text(&u.Username),
 			"password_file": text(&u.PasswordFile),
+			"cost_per_mail": converted(&u.CostPerMail, ParsePrice),
 		}
 	})
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -33,15 +32,15 @@ read the key files. --format json prints one entry a line; docs/configuration.md
   consentgate blocked --reason passive_unconfirmed --stream newsletter --format csv
   consentgate blocked --recipient ann@example.com
   consentgate blocked --follow`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: p.run(p.untilSignal(func(ctx context.Context, _ []string) error { return p.blocked(ctx, f) })),
 	}
 	fs := cmd.Flags()
-	fs.StringVar(&f.since, "since", "", "only entries this `old` at most, such as 24h or 7d, or since a time")
+	fs.StringVar(&f.since, "since", "", "only the last `span`, such as 24h or 7d, or what came since a time")
 	fs.StringVar(&f.reason, "reason", "", "only this `reason`, such as no_consent")
 	fs.StringVar(&f.stream, "stream", "", "only this stream, by `name`")
 	fs.StringVar(&f.recipient, "recipient", "", "only this full `address`")
-	fs.StringVar(&f.format, "format", "", "table, json or csv (default table, or json with --json)")
+	fs.StringVar(&f.format, "format", "", "`format`: table, json or csv (default table, or json with --json)")
 	fs.BoolVar(&f.follow, "follow", false, "go on with new entries as they come, oldest first")
 	fs.BoolVar(&f.reveal, "reveal", false, "show full addresses")
 	return cmd
@@ -187,13 +186,9 @@ func reasons() []gate.Reason {
 	}
 }
 
-func joined[T ~string](words []T) string {
-	texts := make([]string, len(words))
-	for i, w := range words {
-		texts[i] = string(w)
-	}
-	return strings.Join(texts, ", ")
-}
+func joined[T ~string](words []T) string { return strings.Join(texts(words), ", ") }
+
+func blockFormats() []string { return []string{"table", "json", "csv"} }
 
 // blockPrinter is how entries are printed: one by one, then flushed.
 type blockPrinter struct {
@@ -217,5 +212,5 @@ func (p *program) blockPrinter(f blockedFlags) (blockPrinter, error) {
 	case "csv":
 		return csvPrinter(p.out), nil
 	}
-	return blockPrinter{}, usage("--format %q is not known: use table, json or csv", fmt.Sprint(f.format))
+	return blockPrinter{}, usage("--format %q is not known: use one of %s", f.format, joined(blockFormats()))
 }

@@ -24,7 +24,7 @@ func (p *program) configInitCommand() *cobra.Command {
 		Short:   "print a commented config file to start from",
 		Long:    `Print a commented config file to start from. It begins in mode observe.`,
 		Example: `  consentgate config init > /etc/consentgate/config.yaml`,
-		Args:    cobra.NoArgs,
+		Args:    noArgs,
 		RunE: p.run(func(context.Context, []string) error {
 			_, err := p.out.Write(config.Sample())
 			return err
@@ -66,11 +66,8 @@ readable by whoever runs this. Nothing is opened or changed.`,
 }
 
 func (p *program) configCheck() error {
-	cfg, err := p.config()
-	if err == nil {
-		err = cfg.CheckServe()
-	}
-	c := checked{OK: err == nil, Problems: []problem{}, Warnings: []string{}}
+	cfg, err := p.serveConfig(config.Overlay{})
+	c := checked{File: p.configPath, OK: err == nil, Problems: []problem{}, Warnings: []string{}}
 	if cfg != nil {
 		c.File, c.Warnings = cfg.File, append(c.Warnings, cfg.Warnings...)
 	}
@@ -115,7 +112,7 @@ func (p *program) configPrintCommand() *cobra.Command {
 secrets replaced.`,
 		Example: `  consentgate config print
   consentgate config print --json | jq .streams`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: p.run(func(context.Context, []string) error { return p.configPrint() }),
 	}
 }

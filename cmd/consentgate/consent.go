@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/oklog/ulid/v2"
 	"github.com/spf13/cobra"
@@ -39,6 +40,9 @@ func (p *program) record(ctx context.Context, e gate.Event, live bool) error {
 	if e.Time.IsZero() {
 		e.Time = p.now().UTC()
 	}
+	if err := e.Validate(p.now()); err != nil {
+		return inFlags(err)
+	}
 	s, err := p.open(ctx)
 	if err != nil {
 		return err
@@ -58,6 +62,19 @@ func (p *program) record(ctx context.Context, e gate.Event, live bool) error {
 	return p.print(r, func(w io.Writer) {
 		fmt.Fprintln(w, r.text())
 	})
+}
+
+// inFlags says of an event that was made of flags which of them is wrong.
+func inFlags(err error) error {
+	field, why, _ := strings.Cut(strings.TrimPrefix(err.Error(), gate.ErrInvalidEvent.Error()+": "), ": ")
+	top, sub, _ := strings.Cut(field, ".")
+	switch top {
+	case "time":
+		top = "at"
+	case "evidence":
+		top += " " + sub
+	}
+	return usage("--%s: %s", strings.ReplaceAll(top, "default_state", "default-state"), why)
 }
 
 func (r recorded) text() string {

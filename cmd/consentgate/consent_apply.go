@@ -34,7 +34,7 @@ id, so the same file may be applied again: an event counts once.`,
   "method":"active","default_state":"unticked","time":"2026-11-01T10:00:00Z"}' | consentgate consent apply -`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return fmt.Errorf("%s needs one FILE, or - for standard input; got %d arguments", cmd.CommandPath(), len(args))
+				return fmt.Errorf("%s needs one FILE, or - for standard input; got %s", cmd.CommandPath(), count(len(args), "argument"))
 			}
 			return nil
 		},
@@ -67,12 +67,12 @@ func (p *program) apply(ctx context.Context, path string) error {
 	}
 	counts, err := s.applyAll(ctx, p.now(), events)
 	if perr := p.print(counts, func(w io.Writer) {
-		fmt.Fprintf(w, "%d events: %d recorded, %d known already\n", counts.Events, counts.Applied, counts.Duplicates)
+		fmt.Fprintf(w, "%s: %d recorded, %d known already\n", count(counts.Events, "event"), counts.Applied, counts.Duplicates)
 	}); perr != nil {
 		return perr
 	}
 	if err != nil {
-		return fmt.Errorf("%d events are not recorded; apply the same file again: %w", counts.Failed, err)
+		return fmt.Errorf("%s not recorded; apply the same file again: %w", countAre(counts.Failed, "event"), err)
 	}
 	return nil
 }
@@ -168,7 +168,7 @@ func (p *program) refuse(bad []badLine) error {
 	for _, b := range bad[:min(len(bad), maxShown)] {
 		p.say("line %d: %s", b.line, printable(b.why))
 	}
-	return fmt.Errorf("nothing is recorded: %d lines are wrong", len(bad))
+	return fmt.Errorf("nothing is recorded: %s wrong", countAre(len(bad), "line"))
 }
 
 // applyAll records the events in batches and stops at the first batch that the store does not take whole.

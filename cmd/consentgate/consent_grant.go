@@ -76,6 +76,11 @@ func setEvidence(ev *gate.Evidence, kv string) (err error) {
 	return nil
 }
 
+// evidenceKeys are those that setEvidence reads.
+func evidenceKeys() []string {
+	return []string{"ref=", "sale_ref=", "category=", "optout_offered=", "confirmed_at="}
+}
+
 // need returns a usage error where a flag that a command cannot do without is empty.
 func need(flag, text, hint string) error {
 	if text == "" {
@@ -112,10 +117,10 @@ After a refusal a grant only waits for confirmation.`,
 	fs.StringVar(&f.purpose, "purpose", "", "`name` of what consent is given for")
 	fs.StringVar((*string)(&f.event.Method), "method", "", "`how` it was given: passive, active, double, verbal, paper, soft, b2b, implied or imported")
 	fs.StringVar(&f.source, "source", "", "where it came from, as `KIND:ID`, such as contest:summer-quiz")
-	fs.StringVar((*string)(&f.event.DefaultState), "default-state", "", "the box before they touched it: ticked, unticked, bundled or none")
+	fs.StringVar((*string)(&f.event.DefaultState), "default-state", "", "`how` the box was before they touched it: ticked, unticked, bundled or none")
 	fs.StringVar(&f.wording, "wording", "", "`ID` of the text they read")
-	fs.StringVar(&f.event.Jurisdiction, "jurisdiction", "", "`CC` of whose law applies, such as FR")
-	fs.StringVar(&f.event.Audience, "audience", "", "b2b or b2c")
+	fs.StringVar(&f.event.Jurisdiction, "jurisdiction", "", "whose law applies, as a country code `CC`, such as FR")
+	fs.StringVar(&f.event.Audience, "audience", "", "`who` they are: b2b or b2c")
 	fs.StringVar(&f.event.Controller, "controller", "", "`name` of whom consent was given to")
 	return cmd
 }
@@ -158,9 +163,8 @@ func (p *program) confirm(ctx context.Context, recipient string, f *eventFlags) 
 	if err := need("--purpose", f.purpose, "name what was confirmed, such as newsletter"); err != nil {
 		return err
 	}
-	ways := []gate.Via{gate.ViaAccount, gate.ViaPhone, gate.ViaPaper, gate.ViaInPerson}
-	if !slices.Contains(ways, f.event.Via) {
-		return usage("--via is missing or not one of account, phone, paper, in_person: say where the person confirmed")
+	if !slices.Contains(waysToConfirm(), f.event.Via) {
+		return usage("--via is missing or none of %s: say where the person confirmed", joined(waysToConfirm()))
 	}
 	e, err := f.read(recipient, gate.Confirmed)
 	if err != nil {
@@ -170,6 +174,11 @@ func (p *program) confirm(ctx context.Context, recipient string, f *eventFlags) 
 		return err
 	}
 	return p.record(ctx, e, false)
+}
+
+// waysToConfirm leaves out the mailbox, where only the confirmation page is witness.
+func waysToConfirm() []gate.Via {
+	return []gate.Via{gate.ViaAccount, gate.ViaPhone, gate.ViaPaper, gate.ViaInPerson}
 }
 
 func (p *program) withdrawCommand() *cobra.Command {

@@ -18,7 +18,7 @@ each important state. Send each a newsletter and a receipt over SMTP, show who g
 then stay up until Ctrl-C. Nothing is kept.`,
 		Example: `  consentgate demo
   consentgate demo --once`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: p.run(p.untilSignal(func(ctx context.Context, _ []string) error {
 			return app.Demo(ctx, app.DemoOptions{Once: once, JSON: p.json, Out: p.out})
 		})),

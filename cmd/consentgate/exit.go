@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/consentgate/consentgate/gate"
+	"github.com/consentgate/consentgate/internal/config"
 )
 
 // The exit codes, which others script against.
@@ -12,7 +13,7 @@ const (
 	exitOK    = 0 // done; check: permit
 	exitError = 1 // it did not work
 	exitUsage = 2 // the command line makes no sense
-	exitBlock = 3 // check: block
+	exitBlock = 3 // check: block; lint: something was found
 	exitDefer = 4 // check: defer
 )
 
@@ -23,31 +24,39 @@ func (e usageError) Error() string { return e.text }
 
 func usage(format string, args ...any) error { return usageError{fmt.Sprintf(format, args...)} }
 
-// verdict ends a command that has printed its answer already.
-type verdict gate.Verdict
+// answered ends a command that has printed its answer already, with this exit code.
+type answered int
 
-func (v verdict) Error() string { return string(v) }
+func (a answered) Error() string { return fmt.Sprintf("exit code %d", int(a)) }
 
-func (v verdict) code() int {
-	switch gate.Verdict(v) {
+func verdict(v gate.Verdict) error {
+	switch v {
 	case gate.Permit:
-		return exitOK
+		return nil
 	case gate.Block:
-		return exitBlock
+		return answered(exitBlock)
 	}
-	return exitDefer
+	return answered(exitDefer)
+}
+
+// isUsage reports whether an error is about the command line: an argument, a flag, or the value of one.
+func isUsage(err error) bool {
+	if wrong, ok := errors.AsType[*config.Error](err); ok {
+		return wrong.Flags()
+	}
+	_, ok := errors.AsType[usageError](err)
+	return ok
 }
 
 // explain prints why a command did not work, if it did not, and returns the exit code.
 func (p *program) explain(err error) int {
-	var v verdict
-	var u usageError
+	var a answered
 	switch {
 	case err == nil:
 		return exitOK
-	case errors.As(err, &v):
-		return v.code()
-	case errors.As(err, &u) || !p.started:
+	case errors.As(err, &a):
+		return int(a)
+	case isUsage(err) || !p.started:
 		p.say("%v", err)
 		p.say("see consentgate --help, or --help after a command")
 		return exitUsage

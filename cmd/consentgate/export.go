@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -32,11 +31,11 @@ With --out the file is readable by its owner only, and stands under its name onc
 		Example: `  consentgate export --out people.csv
   consentgate export --format jsonl --out backup.jsonl
   consentgate export --purpose newsletter --state passive_unconfirmed`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: p.run(p.untilSignal(func(ctx context.Context, _ []string) error { return p.export(ctx, f) })),
 	}
 	fs := cmd.Flags()
-	fs.StringVar(&f.format, "format", bulk.FormatCSV, "csv (records) or jsonl (events)")
+	fs.StringVar(&f.format, "format", bulk.FormatCSV, "`format`: csv (records) or jsonl (events)")
 	fs.StringVar(&f.purpose, "purpose", "", "`name` of the one purpose to write (default: all)")
 	fs.StringVar(&f.state, "state", "", "only people in this `state`, such as active_double")
 	fs.StringVar(&f.out, "out", "", "`file` to write (default: standard output)")
@@ -46,15 +45,11 @@ With --out the file is readable by its owner only, and stands under its name onc
 func (f exportFlags) check() error {
 	switch {
 	case f.format != bulk.FormatCSV && f.format != bulk.FormatJSONL:
-		return usage("--format %q: use csv or jsonl", f.format)
+		return usage("--format %q is not known: use csv or jsonl", f.format)
 	case f.purpose != "" && !gate.IsPurpose(f.purpose):
 		return usage("--purpose %q is no name of a purpose", f.purpose)
 	case f.state != "" && !slices.Contains(exportStates(), gate.State(f.state)):
-		states := make([]string, 0, len(exportStates()))
-		for _, s := range exportStates() {
-			states = append(states, string(s))
-		}
-		return usage("--state %q is unknown: use %s", f.state, strings.Join(states, ", "))
+		return usage("--state %q is not known: use one of %s", f.state, joined(exportStates()))
 	}
 	return nil
 }
@@ -101,13 +96,13 @@ func (p *program) export(ctx context.Context, f exportFlags) error {
 func (p *program) exported(done bulk.Exported, f exportFlags) error {
 	if f.out != "" {
 		if err := p.print(done, func(w io.Writer) {
-			fmt.Fprintf(w, "%d recipients, %d lines\n", done.Recipients, done.Lines)
+			fmt.Fprintf(w, "%s, %s\n", count(done.Recipients, "recipient"), count(done.Lines, "line"))
 		}); err != nil {
 			return err
 		}
 	}
 	if done.LeftOut > 0 {
-		return fmt.Errorf("%d recipients are left out: their address is not kept or cannot be read with these keys", done.LeftOut)
+		return fmt.Errorf("%s left out: no address is kept, or none that can be read with these keys", countAre(done.LeftOut, "recipient"))
 	}
 	return nil
 }

@@ -47,14 +47,14 @@ Exit codes: 0 all rows are recorded, 1 some were rejected.`,
   consentgate import backup.jsonl`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return fmt.Errorf("%s needs one FILE, or - for standard input; got %d arguments", cmd.CommandPath(), len(args))
+				return fmt.Errorf("%s needs one FILE, or - for standard input; got %s", cmd.CommandPath(), count(len(args), "argument"))
 			}
 			return nil
 		},
 		RunE: p.run(p.untilSignal(func(ctx context.Context, args []string) error { return p.importFile(ctx, args[0], &f) })),
 	}
 	fs := cmd.Flags()
-	fs.StringVar(&f.format, "format", "", "csv or jsonl (default by the file's name)")
+	fs.StringVar(&f.format, "format", "", "`format`: csv or jsonl (default by the file's name)")
 	fs.StringVar(&f.preset, "preset", "", "`program` that exported the file: "+strings.Join(bulk.Presets(), ", "))
 	fs.StringArrayVar(&f.columns, "map", nil, "`field=Column`: where a field is in the file; repeatable")
 	fs.StringArrayVar(&f.values, "set", nil, "`field=value` for rows that do not say it; repeatable")
@@ -203,7 +203,7 @@ func (p *program) imported(sum bulk.Summary, f *importFlags, err error) error {
 		if f.dryRun {
 			verb = "would be imported (dry run: nothing is written)"
 		}
-		fmt.Fprintf(w, "%d rows: %d %s, %d unchanged, %d rejected", sum.Rows, sum.Imported, verb, sum.Unchanged, sum.Rejected)
+		fmt.Fprintf(w, "%s: %d %s, %d unchanged, %d rejected", count(sum.Rows, "row"), sum.Imported, verb, sum.Unchanged, sum.Rejected)
 		if sum.Unwritten > 0 {
 			fmt.Fprintf(w, ", %d not written", sum.Unwritten)
 		}
@@ -218,9 +218,9 @@ func (p *program) imported(sum bulk.Summary, f *importFlags, err error) error {
 	case perr != nil:
 		return perr
 	case sum.Rejected > 0 && f.rejects == "":
-		return fmt.Errorf("%d rows are rejected; --rejects FILE writes them all to a file", sum.Rejected)
+		return fmt.Errorf("%s rejected; --rejects FILE writes them all to a file", countAre(sum.Rejected, "row"))
 	case sum.Rejected > 0:
-		return fmt.Errorf("%d rows are rejected: see %s", sum.Rejected, f.rejects)
+		return fmt.Errorf("%s rejected: see %s", countAre(sum.Rejected, "row"), f.rejects)
 	}
 	return nil
 }

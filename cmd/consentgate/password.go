@@ -28,7 +28,7 @@ func (p *program) passwordCommand() *cobra.Command {
 password_hash of a credential.`,
 		Example: `  consentgate password
   pass show smtp/crm | consentgate password`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: p.run(p.untilSignal(func(ctx context.Context, _ []string) error { return p.password(ctx) })),
 	}
 }

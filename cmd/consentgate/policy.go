@@ -29,7 +29,7 @@ func (p *program) policyListCommand() *cobra.Command {
 Only those that are enabled (jurisdictions) decide anything.`,
 		Example: `  consentgate policy list
   consentgate policy list --json | jq -r '.[] | select(.enabled) | .jurisdiction'`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: p.run(func(context.Context, []string) error { return p.policyList() }),
 	}
 }

@@ -57,7 +57,7 @@ func (p *program) policyTest(dirs []string) error {
 		return err
 	}
 	if len(t.Failed) > 0 {
-		return fmt.Errorf("%d of %d cases came out otherwise", len(t.Failed), t.Cases)
+		return fmt.Errorf("%d of %s came out otherwise", len(t.Failed), count(t.Cases, "case"))
 	}
 	return nil
 }
@@ -78,7 +78,7 @@ func (t tried) text(w io.Writer) {
 		line(w)
 	}
 	if len(t.Failed) == 0 {
-		line(w, fmt.Sprintf("%d cases, all as they say", t.Cases))
+		line(w, count(t.Cases, "case")+", each as it says")
 	}
 }
 

@@ -24,7 +24,7 @@ func (p *program) policyShowCommand() *cobra.Command {
   consentgate policy show CA --json | jq '.cells[] | select(.expires != "")'`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return fmt.Errorf("%s needs one CODE, such as FR; got %d arguments", cmd.CommandPath(), len(args))
+				return fmt.Errorf("%s needs one CODE, such as FR; got %s", cmd.CommandPath(), count(len(args), "argument"))
 			}
 			return nil
 		},

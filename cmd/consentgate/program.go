@@ -78,8 +78,19 @@ func (p *program) log(level slog.Level) *slog.Logger {
 func (p *program) config() (*config.Config, error) { return p.configWith(config.Overlay{}) }
 
 func (p *program) configWith(flags config.Overlay) (*config.Config, error) {
+	return config.Load(p.options(flags))
+}
+
+// serveConfig is configWith for who needs an upstream as well.
+func (p *program) serveConfig(flags config.Overlay) (*config.Config, error) {
+	o := p.options(flags)
+	o.Serve = true
+	return config.Load(o)
+}
+
+func (p *program) options(flags config.Overlay) config.Options {
 	flags.Store, flags.DataDir = p.store, p.dataDir
-	return config.Load(config.Options{Path: p.configPath, Env: p.env, Root: p.root, Flags: flags})
+	return config.Options{Path: p.configPath, Env: p.env, Root: p.root, Flags: flags}
 }
 
 // opened is the store and keys that a command works with.
@@ -144,6 +155,22 @@ func printable(s string) string {
 		}
 		return r
 	}, s)
+}
+
+// count is a number of things in words: "1 line", "2 lines".
+func count(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}
+
+// countAre is count with its verb: "1 line is", "2 lines are".
+func countAre(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing + " is"
+	}
+	return count(n, thing) + " are"
 }
 
 // when is a time as tables show it; empty for none.

@@ -43,7 +43,9 @@ Exit codes: 0 done or permit, 1 error, 2 usage, 3 block, 4 defer.`,
 		p.serveCommand(), p.demoCommand(), p.checkCommand(), p.consentCommand(), p.suppressCommand(), p.linkCommand(), p.blockedCommand(),
 		p.importCommand(), p.exportCommand(),
 		p.policyCommand(), p.configCommand(), p.storeCommand(), p.keyCommand(), p.passwordCommand(), p.sinkCommand(), p.versionCommand(),
+		p.completionCommand(),
 	)
+	p.complete(root)
 	return root
 }
 
@@ -63,10 +65,18 @@ func (p *program) group(use, short, long string, subs ...*cobra.Command) *cobra.
 	return g
 }
 
+// noArgs is the argument check of commands that are told everything by flags.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("%s takes no argument; got %q", cmd.CommandPath(), args[0])
+	}
+	return nil
+}
+
 // oneAddress is the argument check of commands about one recipient.
 func oneAddress(cmd *cobra.Command, args []string) error {
 	if len(args) != 1 {
-		return fmt.Errorf("%s needs one ADDRESS, such as ann@example.com; got %d arguments", cmd.CommandPath(), len(args))
+		return fmt.Errorf("%s needs one ADDRESS, such as ann@example.com; got %s", cmd.CommandPath(), count(len(args), "argument"))
 	}
 	return nil
 }

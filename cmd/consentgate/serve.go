@@ -30,28 +30,22 @@ session's next transaction, or, where something is wrong with them, none does an
 		Example: `  consentgate serve --listen 127.0.0.1:2525 --upstream 127.0.0.1:25 --mode observe
   consentgate serve --upstream smtp+starttls://gate@smtp.example.net:587 \
       --transactional '*@shop.example.com' --store redis://127.0.0.1:6379/0`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: p.run(p.untilSignal(func(ctx context.Context, _ []string) error { return p.serve(ctx, o) })),
 	}
 	f := cmd.Flags()
 	f.StringArrayVar(&o.Listen, "listen", nil, "`address` to take mail on (default 127.0.0.1:2525); repeatable")
 	f.StringArrayVar(&o.Upstream, "upstream", nil, "real mailer `U`: host:port, smtp+starttls://name@host:587 or smtps://name@host; repeatable")
-	f.StringVar(&o.Mode, "mode", "", "observe or enforce (default enforce)")
+	f.StringVar(&o.Mode, "mode", "", "`what` becomes of what would be blocked: observe (delivered and logged) or enforce (default enforce)")
 	f.StringArrayVar(&o.Transactional, "transactional", nil, "reverse-path `pattern` of mail that needs no consent, such as '*@shop.example.com'; repeatable")
-	f.StringArrayVar(&o.Networks, "network", nil, "`CIDR` of clients that may relay; repeatable")
-	f.StringVar(&o.OnBlock, "on-block", "", "what a blocked recipient's client hears: reject or discard (default reject)")
+	f.StringArrayVar(&o.Networks, "network", nil, "clients that may send without signing in, as a `CIDR` such as 10.0.0.0/8; repeatable")
+	f.StringVar(&o.OnBlock, "on-block", "", "`what` the client hears of a blocked recipient: reject or discard (default reject)")
 	f.StringVar(&o.PublicURL, "public-url", "", "`URL` at which people reach the unsubscribe pages")
 	return cmd
 }
 
 func (p *program) serve(ctx context.Context, o config.Overlay) error {
-	load := func() (*config.Config, error) {
-		cfg, err := p.configWith(o)
-		if err == nil {
-			err = cfg.CheckServe()
-		}
-		return cfg, err
-	}
+	load := func() (*config.Config, error) { return p.serveConfig(o) }
 	cfg, err := load()
 	if err != nil {
 		return err

@@ -221,16 +221,21 @@ func TestWrongFlagsOfServeAndBlockedAreNamed(t *testing.T) {
 		`--mode: "obsrve" is not known here: did you mean observe?`:         {"serve", "--mode", "obsrve"},
 		`--upstream: upstream "smtp" is not host:port`:                      {"serve", "--upstream", "smtp"},
 		`listeners[0]: 0.0.0.0:0 is open to other machines`:                 {"serve", "--listen", "0.0.0.0:0"},
-		`store: scheme "redsi" is not known: did you mean redis?`:           {"serve", "--store", "redsi://h"},
+		`--store: "redsi://h" has a scheme that is not known: did you mean`: {"serve", "--store", "redsi://h"},
 		`--reason "spam" is not known: use one of no_consent`:               {"blocked", "--reason", "spam"},
 		`--since "soon" is no time span: write it as 24h, 7d`:               {"blocked", "--since", "soon"},
-		`--format "xml" is not known: use table, json or csv`:               {"blocked", "--format", "xml"},
+		`--format "xml" is not known: use one of table, json, csv`:          {"blocked", "--format", "xml"},
+		`--listen "2525" is not host:port`:                                  {"sink", "--listen", "2525"},
 		`--recipient "ann": invalid address`:                                {"blocked", "--recipient", "ann"},
 		"is empty (store is not initialised): run `consentgate store init`": {"blocked"},
 	} {
 		code, _, errText := s.run(args...)
-		if code == 0 || !strings.Contains(errText, want) {
-			t.Errorf("%v: exit code %d\n%swant %s", args, code, errText, want)
+		wantCode := exitError
+		if strings.HasPrefix(want, "--") {
+			wantCode = exitUsage
+		}
+		if code != wantCode || !strings.Contains(errText, want) {
+			t.Errorf("%v: exit code %d, want %d\n%swant %s", args, code, wantCode, errText, want)
 		}
 	}
 }

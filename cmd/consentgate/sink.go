@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"log/slog"
+	"net"
 
 	"github.com/spf13/cobra"
 
@@ -18,8 +19,13 @@ func (p *program) sinkCommand() *cobra.Command {
 them on a page. Nothing is kept when it ends.`,
 		Example: `  consentgate sink --listen 127.0.0.1:1025 --http 127.0.0.1:8080
   consentgate serve --upstream 127.0.0.1:1025`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: p.run(p.untilSignal(func(ctx context.Context, _ []string) error {
+			for flag, address := range map[string]string{"--listen": o.Listen, "--http": o.HTTP} {
+				if _, _, err := net.SplitHostPort(address); err != nil {
+					return usage("%s %q is not host:port: write for example 127.0.0.1:1025", flag, address)
+				}
+			}
 			o.Log = p.log(slog.LevelInfo)
 			return sink.Run(ctx, o)
 		})),

@@ -27,7 +27,7 @@ restore it from a backup if you can, since a new one knows of no consent and of 
 Where a store stands, nothing is removed.`,
 		Example: `  consentgate store init
   consentgate store init --store redis://127.0.0.1:6379/0`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: p.run(func(ctx context.Context, _ []string) error { return p.storeInit(ctx) }),
 	}
 }

@@ -66,17 +66,40 @@ type suppressed struct {
 func (p *program) suppressListCommand() *cobra.Command {
 	var reveal bool
 	cmd := &cobra.Command{
-		Use:   "list",
-		Short: "list suppressed recipients",
+		Use:   "list [ADDRESS]",
+		Short: "list suppressed recipients, or what suppresses one",
 		Long: `List who is suppressed, since when and why: by hand, after a complaint or a hard bounce. Addresses
-are masked; --reveal shows them to whoever may read the key files.`,
+are masked; --reveal shows them to whoever may read the key files. With ADDRESS only what suppresses
+that recipient is shown.`,
 		Example: `  consentgate suppress list
+  consentgate suppress list ann@example.com
   consentgate suppress list --json`,
-		Args: cobra.NoArgs,
-		RunE: p.run(func(ctx context.Context, _ []string) error { return p.suppressList(ctx, reveal) }),
+		Args: cobra.MaximumNArgs(1),
+		RunE: p.run(func(ctx context.Context, args []string) error {
+			if len(args) == 1 {
+				return p.suppressionsOf(ctx, args[0])
+			}
+			return p.suppressList(ctx, reveal)
+		}),
 	}
 	cmd.Flags().BoolVar(&reveal, "reveal", false, "show full addresses")
 	return cmd
+}
+
+// suppressionsOf shows one recipient, whose address is no secret to who typed it.
+func (p *program) suppressionsOf(ctx context.Context, recipient string) error {
+	person, err := p.person(ctx, recipient)
+	if err != nil {
+		return err
+	}
+	var rows []suppressed
+	for _, sup := range person.Record.Suppressions {
+		rows = append(rows, suppressed{recipient, person.ID, suppressionView(sup)})
+	}
+	if len(rows) == 0 && !p.json {
+		return p.print(nil, func(w io.Writer) { line(w, recipient+": not suppressed") })
+	}
+	return p.printSuppressed(rows)
 }
 
 func (p *program) suppressList(ctx context.Context, reveal bool) error {

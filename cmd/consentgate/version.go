@@ -23,7 +23,7 @@ func (p *program) versionCommand() *cobra.Command {
 		Short:   "print the version",
 		Long:    `Print the version, the commit it was built from, and the Go version.`,
 		Example: `  consentgate version --json`,
-		Args:    cobra.NoArgs,
+		Args:    noArgs,
 		RunE: p.run(func(context.Context, []string) error {
 			v := built()
 			return p.print(v, func(w io.Writer) { fmt.Fprintf(w, "consentgate %s %s %s\n", v.Version, v.Commit, v.Go) })

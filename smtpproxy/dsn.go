@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/emersion/go-message"
 
@@ -51,6 +53,9 @@ func (d *delivery) notify(ctx context.Context, lost []int) error {
 func (d *delivery) noticeEnvelope() upstream.Envelope {
 	mail := "<>"
 	if d.tx.utf8 {
+		if d.ses.set.Upstream.Caps().EightBitMIME {
+			mail += " BODY=8BITMIME"
+		}
 		mail += " SMTPUTF8"
 	}
 	return upstream.Envelope{Mail: mail, Rcpts: []string{"<" + d.tx.from.Mailbox + ">"}}
@@ -100,13 +105,13 @@ func (d *delivery) notice(lost []int) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("compose notice: %w", err)
 	}
-	parts := []struct{ kind, text string }{
-		{"text/plain", d.noticeWords(lost)},
-		{"message/delivery-status", d.noticeFields(lost)},
-		{"text/rfc822-headers", d.originalHeader()},
+	parts := []part{
+		{"text/plain", "text/plain", d.noticeWords(lost)},
+		{"message/delivery-status", "message/global-delivery-status", d.noticeFields(lost)},
+		{"text/rfc822-headers", "message/global-headers", d.originalHeader()},
 	}
 	for _, p := range parts {
-		if err := addPart(w, p.kind, p.text); err != nil {
+		if err := p.add(w, d.tx.utf8); err != nil {
 			return nil, fmt.Errorf("compose notice: %w", err)
 		}
 	}
@@ -121,17 +126,52 @@ func (d *delivery) originalHeader() string {
 	return strings.ReplaceAll("\r\n"+string(d.header.Raw), "\r\n.", "\r\n")[len("\r\n"):]
 }
 
-func addPart(w *message.Writer, kind, text string) error {
+// part is a body part of a notice, with its media type for ASCII and for UTF-8 (RFC 6533 sections 4 and 6).
+type part struct{ ascii, global, text string }
+
+// add writes the part as it is where it can stand so in mail; UTF-8 can where the sender takes SMTPUTF8.
+func (p part) add(w *message.Writer, smtputf8 bool) error {
 	var h message.Header
-	h.SetContentType(kind, nil)
+	switch {
+	case isASCII(p.text):
+		h.SetContentType(p.ascii, nil)
+	case smtputf8 && utf8.ValidString(p.text):
+		h.SetContentType(p.global, p.charset())
+		h.Set("Content-Transfer-Encoding", p.encoding())
+	default:
+		h.SetContentType(p.ascii, nil)
+		h.Set("Content-Transfer-Encoding", "quoted-printable")
+	}
 	pw, err := w.CreatePart(h)
 	if err != nil {
 		return err
 	}
-	if _, err := io.WriteString(pw, text); err != nil {
+	if _, err := io.WriteString(pw, p.text); err != nil {
 		return err
 	}
 	return pw.Close()
+}
+
+// charset is for text; the media types of messages say by themselves that they are UTF-8.
+func (p part) charset() map[string]string {
+	if strings.HasPrefix(p.global, "text/") {
+		return map[string]string{"charset": "utf-8"}
+	}
+	return nil
+}
+
+// encoding is 8bit, as RFC 6533 section 6 asks, but for lines that are too long for that (RFC 5321 section 4.5.3.1.6).
+func (p part) encoding() string {
+	for line := range strings.Lines(p.text) {
+		if len(line) > 1000 {
+			return "quoted-printable"
+		}
+	}
+	return "8bit"
+}
+
+func isASCII(s string) bool {
+	return strings.IndexFunc(s, func(r rune) bool { return r >= utf8.RuneSelf }) < 0
 }
 
 func (d *delivery) noticeWords(lost []int) string {
@@ -154,14 +194,54 @@ func (d *delivery) noticeFields(lost []int) string {
 	}
 	for _, r := range lost {
 		code := d.ses.reply(d.results[r].error()).EnhancedCode
+		mailbox := d.tx.rcpts[r].path.Mailbox
 		b.WriteString("\r\n")
 		for _, p := range d.tx.rcpts[r].path.Params {
 			if p.Key == "ORCPT" {
-				b.WriteString("Original-Recipient: " + plainText(p.Value) + "\r\n")
+				b.WriteString("Original-Recipient: " + d.original(p.Value) + "\r\n")
 			}
 		}
-		fmt.Fprintf(&b, "Final-Recipient: rfc822; %s\r\nAction: failed\r\nStatus: %d.%d.%d\r\nDiagnostic-Code: smtp; %s\r\n",
-			d.tx.rcpts[r].path.Mailbox, code[0], code[1], code[2], d.diagnostic(r))
+		fmt.Fprintf(&b, "Final-Recipient: %s; %s\r\nAction: failed\r\nStatus: %d.%d.%d\r\nDiagnostic-Code: smtp; %s\r\n",
+			addressType(mailbox), mailbox, code[0], code[1], code[2], d.diagnostic(r))
+	}
+	return b.String()
+}
+
+// addressType is that of RFC 3464 section 2.3.2, or of RFC 6533 section 3.
+func addressType(mailbox string) string {
+	if isASCII(mailbox) {
+		return "rfc822"
+	}
+	return "utf-8"
+}
+
+// original is the value of ORCPT as a notice shows it. An address of type utf-8 is shown in UTF-8 to senders that take
+// it, and stays in its seven-bit form for others (RFC 6533 section 3).
+func (d *delivery) original(orcpt string) string {
+	kind, address, _ := strings.Cut(orcpt, ";")
+	switch {
+	case !strings.EqualFold(kind, "utf-8"):
+		return plainText(orcpt)
+	case d.tx.utf8:
+		return kind + "; " + unescaped(address)
+	}
+	return orcpt
+}
+
+// unescaped puts the characters that an address embeds by number, as \x{E9}, in their place (RFC 6533 section 3). What
+// is none, or hides a control character, stays as it came.
+func unescaped(address string) string {
+	const begin, end = `\x{`, "}"
+	var b strings.Builder
+	head, rest, found := strings.Cut(address, begin)
+	for b.WriteString(head); found; b.WriteString(head) {
+		number, tail, closed := strings.Cut(rest, end)
+		c, err := strconv.ParseUint(number, 16, 21)
+		if err != nil || !closed || !utf8.ValidRune(rune(c)) || unicode.IsControl(rune(c)) {
+			return address
+		}
+		b.WriteRune(rune(c))
+		head, rest, found = strings.Cut(tail, begin)
 	}
 	return b.String()
 }
@@ -181,7 +261,15 @@ func plainText(xtext string) string {
 	return b.String()
 }
 
-// diagnostic is the refusal as the client would have read it, on one line.
+// diagnostic is the refusal as the client would have read it, on one line and in ASCII.
 func (d *delivery) diagnostic(r int) string {
-	return strings.ReplaceAll(replyText(d.ses.reply(d.results[r].error())), "\n", " ")
+	return strings.Map(func(c rune) rune {
+		switch {
+		case c == '\n':
+			return ' '
+		case c >= utf8.RuneSelf:
+			return '?'
+		}
+		return c
+	}, replyText(d.ses.reply(d.results[r].error())))
 }

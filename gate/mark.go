@@ -3,7 +3,6 @@ package gate
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -188,7 +187,9 @@ func (m Marked) Records(ctx context.Context, ids []ID) []Lookup {
 		default:
 			free <- struct{}{}
 			wg.Go(func() {
-				l.Record, l.Err = m.folded(ctx, marks, ids[i])
+				var p Person
+				p, l.Err = m.Person(ctx, ids[i])
+				l.Record = p.Record
 				<-free
 			})
 		}
@@ -197,12 +198,14 @@ func (m Marked) Records(ctx context.Context, ids []ID) []Lookup {
 	return out
 }
 
-func (m Marked) folded(ctx context.Context, marks Marks, id ID) (Record, error) {
+// Person implements [Historian]: the events as they stand, the record as the marks leave it. Marks that cannot be read
+// leave it as it is: it is for people to see, and nothing is sent for it.
+func (m Marked) Person(ctx context.Context, id ID) (Person, error) {
 	p, err := m.Store.Person(ctx, id)
-	if err != nil {
-		return Record{}, fmt.Errorf("history behind an invalidated source: %w", err)
+	if marks, _ := m.Marks(); err == nil && marks.concern(p.Record) {
+		version := p.Record.Version
+		p.Record = marks.Fold(p.Events)
+		p.Record.Version = version
 	}
-	r := marks.Fold(p.Events)
-	r.Version = p.Record.Version
-	return r, nil
+	return p, err
 }

@@ -94,7 +94,7 @@ func (p *program) lookup(ctx context.Context, cfg *config.Config, addr gate.Addr
 	}
 	defer s.close()
 	id := s.keys.ID(addr)
-	return id.String(), s.Records(ctx, []gate.ID{id})[0], nil
+	return id.String(), s.marked(ctx).Records(ctx, []gate.ID{id})[0], nil
 }
 
 func (p *program) answer(a answer) error {

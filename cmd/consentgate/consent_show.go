@@ -44,6 +44,7 @@ type consentView struct {
 	Jurisdiction string      `json:"jurisdiction,omitempty"`
 	Audience     string      `json:"audience,omitempty"`
 	Incomplete   bool        `json:"evidence_incomplete,omitempty"`
+	Why          string      `json:"invalid_because,omitempty"` // of a source that was declared invalid
 }
 
 type suppressionView struct {
@@ -67,6 +68,11 @@ func (p *program) show(ctx context.Context, recipient string) error {
 		for _, c := range v.Consents {
 			line(w, c.Purpose, string(c.State), when(c.At), string(c.Method), c.Source, string(c.Via))
 		}
+		for _, c := range v.Consents {
+			if c.Why != "" {
+				line(w, c.Purpose, "invalid since "+when(c.At)+": "+c.Why)
+			}
+		}
 		for _, s := range v.Suppressions {
 			line(w, s.Scope, "suppressed: "+string(s.Kind), when(s.At), "", "", "")
 		}
@@ -83,7 +89,7 @@ func viewOf(recipient string, person gate.Person) recordView {
 		c := rec.Consents[purpose]
 		v.Consents = append(v.Consents, consentView{
 			Purpose: purpose, State: c.State, At: c.At, Method: c.Method, Source: c.Source, Via: c.Via,
-			Jurisdiction: c.Jurisdiction, Audience: c.Audience, Incomplete: c.Incomplete,
+			Jurisdiction: c.Jurisdiction, Audience: c.Audience, Incomplete: c.Incomplete, Why: c.Why,
 		})
 	}
 	for _, s := range rec.Suppressions {
@@ -104,7 +110,7 @@ func (p *program) person(ctx context.Context, recipient string) (gate.Person, er
 	}
 	defer s.close()
 	id := s.keys.ID(addr)
-	person, err := s.Person(ctx, id)
+	person, err := s.marked(ctx).Person(ctx, id)
 	person.ID = id
 	return person, err
 }

@@ -40,7 +40,7 @@ Exit codes: 0 done or permit, 1 error, 2 usage, 3 block, 4 defer.`,
 	f.StringVar(&p.dataDir, "data-dir", "", "`directory` of keys, journal and embedded store (CONSENTGATE_DATA_DIR)")
 	f.BoolVar(&p.json, "json", p.env("CONSENTGATE_JSON") == "1" || p.env("CONSENTGATE_JSON") == "true", "print JSON (CONSENTGATE_JSON=1)")
 	root.AddCommand(
-		p.serveCommand(), p.demoCommand(), p.checkCommand(), p.consentCommand(), p.suppressCommand(), p.linkCommand(), p.blockedCommand(),
+		p.serveCommand(), p.demoCommand(), p.checkCommand(), p.consentCommand(), p.suppressCommand(), p.invalidateCommand(), p.linkCommand(), p.blockedCommand(),
 		p.importCommand(), p.exportCommand(),
 		p.policyCommand(), p.configCommand(), p.storeCommand(), p.keyCommand(), p.passwordCommand(), p.sinkCommand(), p.versionCommand(),
 		p.completionCommand(),

@@ -49,6 +49,7 @@ type App struct {
 	pool *upstream.Pool // of its upstreams
 
 	store       *watched
+	marks       *marks
 	keys        *seal.Keys
 	blocks      *blockLog
 	counts      *stats.Sums
@@ -138,6 +139,7 @@ func (a *App) Run(ctx context.Context, r Reloads) error {
 		})
 	}
 	part("store", func(ctx context.Context) error { return a.store.run(ctx, watchPeriod) })
+	part("marks", func(ctx context.Context) error { a.marks.run(ctx, marksPeriod); return nil })
 	part("block log", a.blocks.ship)
 	part("withdrawals", a.withdrawals.Run)
 	part("counters", func(ctx context.Context) error { a.flushCounts(ctx, countPeriod); return nil })

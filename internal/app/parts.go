@@ -28,7 +28,9 @@ func (a *App) openStore(ctx context.Context) error {
 	a.counts = stats.NewSums(s, time.Now)
 	a.onClose("counters", a.lastCounts)
 	counting := stats.Counting(s, a.counts, time.Now, nil)
-	a.store = &watched{Store: counting, fingerprint: keys.Fingerprint(), log: a.log}
+	a.marks = &marks{store: s, now: time.Now, log: a.log}
+	_ = a.marks.read(ctx) // so that the first message need not wait; run reports what is wrong
+	a.store = &watched{Store: counting, marks: a.marks, fingerprint: keys.Fingerprint(), log: a.log}
 	if err := a.store.verify(ctx); errors.Is(err, errOtherKey) {
 		return err
 	}

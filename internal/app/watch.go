@@ -15,9 +15,11 @@ import (
 var errOtherKey = errors.New("the store was made with another id key")
 
 // watched is a store that is trusted only once it has shown that its id key is ours. A gate may start while its store
-// is away; what answers later could be another one, and everybody would look unknown in it.
+// is away; what answers later could be another one, and everybody would look unknown in it. What it reads of people is as
+// the marks on sources leave it.
 type watched struct {
 	gate.Store
+	marks       *marks
 	fingerprint string
 	trusted     atomic.Bool
 	back        func() // the store answers again
@@ -27,7 +29,7 @@ type watched struct {
 // Records defers everybody until the store is trusted.
 func (w *watched) Records(ctx context.Context, ids []gate.ID) []gate.Lookup {
 	if w.trusted.Load() {
-		return w.Store.Records(ctx, ids)
+		return w.marked().Records(ctx, ids)
 	}
 	out := make([]gate.Lookup, len(ids))
 	for i := range out {
@@ -35,6 +37,13 @@ func (w *watched) Records(ctx context.Context, ids []gate.ID) []gate.Lookup {
 	}
 	return out
 }
+
+// Person is for people to see.
+func (w *watched) Person(ctx context.Context, id gate.ID) (gate.Person, error) {
+	return w.marked().Person(ctx, id)
+}
+
+func (w *watched) marked() gate.Marked { return gate.Marked{Store: w.Store, Marks: w.marks.standing} }
 
 // verify compares the keys. It is errOtherKey, or whatever keeps the store from answering.
 func (w *watched) verify(ctx context.Context) error {

@@ -31,7 +31,9 @@ func (f *fickle) Meta(context.Context) (gate.Meta, error) {
 }
 
 func newWatched(f *fickle, back func()) *watched {
-	return &watched{Store: f, fingerprint: "ours", back: back, log: slog.New(slog.DiscardHandler)}
+	m := &marks{store: f, now: time.Now, log: slog.New(slog.DiscardHandler)}
+	_ = m.read(context.Background())
+	return &watched{Store: f, marks: m, fingerprint: "ours", back: back, log: slog.New(slog.DiscardHandler)}
 }
 
 func TestAStoreIsNotTrustedBeforeItsKeyWasCompared(t *testing.T) {

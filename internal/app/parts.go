@@ -7,7 +7,9 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/consentgate/consentgate/internal/config"
@@ -108,13 +110,34 @@ func (a *App) openWeb(ctx context.Context) (err error) {
 	}
 	a.onClose("public listener", func() error { return ignoreClosed(a.webSocket.Close()) })
 	a.web = &http.Server{
-		Handler: unsub.New(unsub.Options{
+		Handler: under(publicPath(a.cfg), unsub.New(unsub.Options{
 			Tokens: unsub.Tokens{Keys: a.keys}, Streams: a.streams, Withdrawals: a.withdrawals,
 			Store: a.store, Unseal: a.keys.Unseal, Brand: brand,
 			Purposes: a.cfg.Unsubscribe.Purposes, Now: time.Now, Log: a.log,
-		}),
+		})),
 		ReadHeaderTimeout: webHeaders, ReadTimeout: webRequest, WriteTimeout: webRequest, IdleTimeout: webIdle,
 		MaxHeaderBytes: webMaxHeader, ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
 	}
 	return nil
+}
+
+// publicPath is what stands before the handler's own paths in every link, without a slash at its end.
+func publicPath(cfg *config.Config) string {
+	u, err := url.Parse(cfg.Unsubscribe.PublicURL)
+	if err != nil {
+		return ""
+	}
+	return u.Path
+}
+
+// under serves h below a path, and at the root as well: HTTPS servers in front pass the path on or take it off.
+func under(path string, h http.Handler) http.Handler {
+	below := http.StripPrefix(path, h)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, path+"/") {
+			below.ServeHTTP(w, r)
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
 }

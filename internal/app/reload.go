@@ -118,6 +118,7 @@ func (a *App) restartOnly(cfg *config.Config) error {
 		{"timeouts.drain", old.Timeouts.Drain, cfg.Timeouts.Drain},
 		{"unsubscribe.listen", old.Unsubscribe.Listen, cfg.Unsubscribe.Listen},
 		{"unsubscribe.public_url", old.Unsubscribe.PublicURL != "", cfg.Unsubscribe.PublicURL != ""},
+		{"unsubscribe.public_url", publicPath(old), publicPath(cfg)},
 		{"unsubscribe.brand", old.Unsubscribe.Brand, cfg.Unsubscribe.Brand},
 		{"unsubscribe.purposes", fmt.Sprint(old.Unsubscribe.Purposes), fmt.Sprint(cfg.Unsubscribe.Purposes)},
 	} {

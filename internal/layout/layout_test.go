@@ -40,15 +40,15 @@ var edges = map[string][]string{
 
 	// unsub's inbound door speaks SMTP, so it may use wire; withdrawals are journaled, tokens sealed.
 	"unsub": {"gate", "smtpproxy/wire", "internal/journal", "internal/seal"},
-	"admin": {"gate", "internal/stats"},
+	"admin": {"gate"},
 
 	"internal/bulk":    {"gate"},
 	"internal/journal": {},
 	"internal/seal":    {"gate"},
 	"internal/sink":    {},
 	"internal/stats":   {"gate"},
-	// A value's grammar is its owner's: target URLs are upstream's, stream codes unsub's, packs policies'.
-	"internal/config": {"gate", "policies", "smtpproxy/upstream", "unsub"},
+	// A value's grammar is its owner's: target URLs are upstream's, stream codes unsub's, packs policies', tokens admin's.
+	"internal/config": {"admin", "gate", "policies", "smtpproxy/upstream", "unsub"},
 
 	"internal/app":    {anything},
 	"cmd/consentgate": {anything},

@@ -17,6 +17,10 @@ const (
 	maxPurposes = 200
 )
 
+// maxFresh is how many different counters are held apart before they are summed by day; it bounds the memory of an
+// import that runs for long.
+const maxFresh = 10_000
+
 // oldest is how far back an event counts on its own day; older ones are history that was brought in.
 const oldest = 400 * 24 * time.Hour
 
@@ -65,14 +69,10 @@ func (s *Sums) addOn(all []counted) {
 	for _, c := range all {
 		s.fresh[c]++
 	}
+	if len(s.fresh) >= maxFresh {
+		s.take()
+	}
 	s.mu.Unlock()
-}
-
-// Pending is how many different counters wait for a Flush.
-func (s *Sums) Pending() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.fresh)
 }
 
 // Totals returns everything counted since the start, by what, stream, reason and event type only: sets that are small.

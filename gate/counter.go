@@ -24,13 +24,16 @@ const (
 	CountUndecided Counted = "unknown"
 
 	// Transactions and clients.
-	CountPartly       Counted = "partly_delivered"
-	CountNotices      Counted = "notices"
-	CountWithoutStore Counted = "permitted_without_store"
-	CountListKept     Counted = "unsubscribe_kept"   // the message's own List-Unsubscribe stayed
-	CountListSigned   Counted = "unsubscribe_signed" // a DKIM signature kept ours out
-	CountTurnedAway   Counted = "turned_away"
-	CountSessions     Counted = "sessions"
+	CountPartly        Counted = "partly_delivered"
+	CountNotices       Counted = "notices"
+	CountWithoutStore  Counted = "permitted_without_store"
+	CountLedgerFailed  Counted = "ledger_failed"       // partly delivered and not noted: a retry repeats copies
+	CountWithoutLedger Counted = "sent_without_ledger" // transactional mail that did not wait for it
+	CountUnheard       Counted = "unheard"             // the client did not wait for the 250
+	CountListKept      Counted = "unsubscribe_kept"    // the message's own List-Unsubscribe stayed
+	CountListSigned    Counted = "unsubscribe_signed"  // a DKIM signature kept ours out
+	CountTurnedAway    Counted = "turned_away"
+	CountSessions      Counted = "sessions"
 )
 
 // Counter names one sum: what is counted, and of what. Fields that do not apply are empty. It is comparable, so that it

@@ -2,19 +2,13 @@ package smtpproxy
 
 import (
 	"context"
-	"encoding/hex"
 	"fmt"
-	"slices"
-	"time"
 
 	"github.com/emersion/go-smtp"
 
 	"github.com/consentgate/consentgate/gate"
 	"github.com/consentgate/consentgate/smtpproxy/upstream"
 )
-
-// ledgerTTL is how long a partly delivered message is remembered for the client's retry.
-const ledgerTTL = 7 * 24 * time.Hour
 
 // tally sorts the recipients that were owed a copy by their fate.
 type tally struct {
@@ -67,6 +61,7 @@ func (d *delivery) respond(reply *smtp.SMTPError, err error) {
 	if err != nil {
 		reply = d.ses.reply(err)
 	}
+	d.acknowledged = err == nil && len(d.tally().accepted) > 0 && (reply == nil || reply.Code < 300)
 	if !d.ses.ln.LMTP {
 		d.ses.conn.Reply(reply)
 		return
@@ -140,90 +135,9 @@ func (r result) error() error {
 	return upstream.ErrUnavailable
 }
 
-// partly notes the copies that were accepted, so that a retry of the same bytes sends only the rest, and asks for
-// that retry.
+// partly asks for the retry that sends the rest.
 func (d *delivery) partly(ctx context.Context, t tally) *smtp.SMTPError {
 	d.count(gate.CountPartly)
-	if err := d.note(ctx, t.accepted); err != nil {
-		d.ses.log.Error("delivery ledger", "err", err)
-	}
+	d.note(ctx, t.accepted, ledgerTTL)
 	return say(451, 4, 4, 2, fmt.Sprintf("Delivered to %d of %d recipients, try again", len(t.accepted), len(d.owed)))
-}
-
-// ledgerKey names the message: reverse-path and content. The members under it are recipient ids, so nothing in the
-// ledger names a person.
-func (d *delivery) ledgerKey() string {
-	h := d.sum
-	if !d.summed {
-		h.Write([]byte("\x00" + d.tx.sender.Canonical()))
-		d.summed = true
-	}
-	return "message:" + hex.EncodeToString(h.Sum(nil))
-}
-
-// note writes the accepted recipients down. A shared copy has no ledger: it stops before content where anything of it
-// has to wait.
-func (d *delivery) note(ctx context.Context, recipients []int) error {
-	if d.sum == nil {
-		return nil
-	}
-	members := make([]string, len(recipients))
-	for i, r := range recipients {
-		members[i] = d.tx.rcpts[r].id.String()
-	}
-	return d.ses.srv.opt.Ledger.Note(ctx, d.ledgerKey(), members, ledgerTTL)
-}
-
-// ledgerTime bounds a call to the ledger. It writes durably, which takes longer than a lookup; a lease that was written
-// after the gate gave up on it would put the client's retry off until it ends.
-const ledgerTime = 5 * time.Second
-
-// leaseMargin is added to the longest that a delivery may take: the last copy's answer may come late.
-const leaseMargin = 2 * time.Minute
-
-// enter takes the message's lease, so that no other gate sends it at the same time, and leaves out what an earlier try
-// delivered. Without the ledger nothing is sent: a copy twice is worse than a copy later.
-func (d *delivery) enter(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, ledgerTime)
-	defer cancel()
-	members, free, err := d.ses.srv.opt.Ledger.Enter(ctx, d.ledgerKey(), d.ses.id, d.ses.set.Limits.Deliver+leaseMargin)
-	switch {
-	case err != nil:
-		return err
-	case !free:
-		return beingDelivered
-	}
-	d.leased = true
-	d.noted = len(members) > 0
-	if !d.noted {
-		return nil
-	}
-	served := func(r int) bool { return slices.Contains(members, d.tx.rcpts[r].id.String()) }
-	for i, c := range d.copies {
-		for _, r := range c.Recipients {
-			if served(r) {
-				d.results[r] = result{fate: accepted}
-			}
-		}
-		d.copies[i].Recipients = slices.DeleteFunc(slices.Clone(c.Recipients), served)
-	}
-	d.copies = slices.DeleteFunc(d.copies, func(c gate.Copy) bool { return len(c.Recipients) == 0 })
-	return nil
-}
-
-// leave gives the lease back, and where the message is done ends its entry. What cannot be removed ends by itself.
-func (d *delivery) leave(ctx context.Context, done bool) {
-	if !d.leased {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), ledgerTime)
-	defer cancel()
-	end := d.ses.srv.opt.Ledger.Leave
-	if done && d.noted {
-		end = d.ses.srv.opt.Ledger.Forget
-	}
-	if err := end(ctx, d.ledgerKey(), d.ses.id); err != nil {
-		d.ses.log.Warn("delivery ledger", "err", err)
-	}
-	d.leased = false
 }

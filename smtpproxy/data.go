@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"hash"
-	"io"
 	"slices"
 	"strings"
 	"time"
@@ -34,11 +33,14 @@ type delivery struct {
 	header   wire.Header // as it came
 	edit     edit
 	body     body
-	sum      hash.Hash // of the message as received; only where there are several copies
-	summed   bool      // sum is complete
-	leased   bool      // the message's lease is ours
-	noted    bool      // the ledger knows the message from an earlier try
+	spooled  bool      // nothing is sent before the whole message is here
 	deadline time.Time // past it no new copy starts
+
+	sum          hash.Hash // of the message as received; nil where the ledger has no part in it
+	key          string    // of the message in the ledger, once it is asked for
+	entered      bool      // no other session delivers the message, and no other gate unless the ledger failed
+	noted        bool      // the ledger knows the message from an earlier try
+	acknowledged bool      // the client is told 250, and somebody has the message
 }
 
 // data runs DATA from the command to the one reply.
@@ -51,6 +53,7 @@ func (s *session) data(ctx context.Context, arg string) error {
 	}
 	defer s.reset()
 	d := s.newDelivery()
+	defer d.handOn(ctx)
 	defer d.close(ctx)
 	reply, err := d.run(ctx)
 	d.keepClaims()
@@ -81,9 +84,10 @@ func (s *session) newDelivery() *delivery {
 	d := &delivery{ses: s, tx: s.tx, results: make([]result, len(s.tx.rcpts))}
 	d.owed, d.twin = s.tx.forwarded()
 	d.copies = gate.Plan(s.tx.stream, d.owed, s.set.Upstream.Caps().RcptMax)
-	if len(d.copies) > 1 && !s.ln.LMTP {
+	if len(d.owed) > 1 && !s.ln.LMTP {
 		d.sum = sha256.New()
 	}
+	d.spooled = len(d.copies) > 1 || d.sum != nil && s.srv.opt.PartlyDelivered()
 	return d
 }
 
@@ -128,7 +132,7 @@ func (d *delivery) run(ctx context.Context) (*smtp.SMTPError, error) {
 }
 
 // reach gets an upstream connection before 354 is said. Where there is one copy its envelope leaves at once and its
-// replies come in while the client sends; several copies wait until the body is here.
+// replies come in while the client sends; a message that is spooled waits until the body is here.
 func (d *delivery) reach(ctx context.Context) error {
 	if len(d.copies) == 0 {
 		return nil
@@ -138,7 +142,7 @@ func (d *delivery) reach(ctx context.Context) error {
 		d.ses.log.Warn("upstream", "err", err)
 		return err
 	}
-	if len(d.copies) > 1 {
+	if d.spooled {
 		return nil
 	}
 	d.queueEnvelope(0)
@@ -189,18 +193,21 @@ func (d *delivery) take(ctx context.Context) (*smtp.SMTPError, error) {
 	if err := d.editHeader(); err != nil {
 		return nil, err
 	}
-	switch len(d.copies) {
-	case 0:
+	if d.sum != nil {
+		_, _ = d.sum.Write(d.header.Raw)
+	}
+	switch {
+	case len(d.copies) == 0:
 		if err := d.content.Drain(); err != nil {
 			return nil, err
 		}
 		return say(250, 2, 0, 0, "OK"), nil
-	case 1:
-		d.body = &stream{content: d.content}
-	default:
+	case d.spooled:
 		if err := d.keep(ctx); err != nil {
 			return nil, err
 		}
+	default:
+		d.body = &stream{d.incoming()}
 	}
 	if err := d.deliver(ctx); err != nil {
 		return nil, err
@@ -214,16 +221,12 @@ func messageID(h wire.Header) string {
 	return strings.ToValidUTF8(id[:min(len(id), 250)], "")
 }
 
-// keep spools the body of a message that becomes several copies, and leaves out what an earlier try delivered.
+// keep spools the body of a message that becomes several copies, or may have been delivered in part, and leaves out
+// what an earlier try delivered.
 func (d *delivery) keep(ctx context.Context) error {
 	sp := &spool{bound: d.ses.set.Limits.SpoolMem, dir: d.ses.srv.opt.SpoolDir}
 	d.body = sp
-	also := io.Discard
-	if d.sum != nil {
-		also = d.sum
-	}
-	_, _ = also.Write(d.header.Raw)
-	if err := sp.fill(d.content, also); err != nil {
+	if err := sp.fill(d.incoming()); err != nil {
 		return err
 	}
 	d.deadline = d.ses.srv.opt.Now().Add(d.ses.set.Limits.Deliver)
@@ -232,6 +235,8 @@ func (d *delivery) keep(ctx context.Context) error {
 	}
 	return d.enter(ctx)
 }
+
+func (d *delivery) incoming() incoming { return incoming{d.content, d.sum} }
 
 func (d *delivery) abort() {
 	if d.lease != nil {

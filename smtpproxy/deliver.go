@@ -22,7 +22,6 @@ const (
 // result is a recipient's fate and what the upstream said, or the error that speaks for it.
 type result struct {
 	fate  fate
-	told  bool // the sender was: a notice about the refusal was accepted
 	reply upstream.Reply
 	err   error
 }
@@ -54,7 +53,7 @@ func (d *delivery) send(ctx context.Context, i int) error {
 		d.settle(i, result{fate: deferred, err: err})
 		return nil
 	}
-	if !d.accepts(ctx, i, answer) {
+	if !d.accepts(i, answer) {
 		return nil
 	}
 	if err := d.write(i); err != nil {
@@ -97,40 +96,17 @@ func (d *delivery) queueEnvelope(i int) {
 	d.ahead = true
 }
 
-// accepts deals with a refused envelope and reports whether the content may go. Where the upstream takes some of a
-// shared copy's recipients, those it defers stop the copy before any content, so that the retry repeats nothing; for
-// those it refuses for good a notice is owed, and sent first. LMTP answers each for itself and needs neither.
-func (d *delivery) accepts(ctx context.Context, i int, a upstream.Answer) bool {
+// accepts deals with a refused envelope and reports whether the content may go. Recipients that the upstream does not
+// take have their results with that; the others' come after the dot.
+func (d *delivery) accepts(i int, a upstream.Answer) bool {
 	if !a.Go() {
 		d.settleRefused(i, a)
 		return false
 	}
-	var lost []int
 	for n, r := range d.copies[i].Recipients {
-		if a.Rcpts[n].Positive() {
-			continue
+		if !a.Rcpts[n].Positive() {
+			d.results[r] = refusal(a.Rcpts[n])
 		}
-		res := refusal(a.Rcpts[n])
-		switch {
-		case d.ses.ln.LMTP:
-			d.results[r] = res
-		case res.fate == refused:
-			d.results[r] = res
-			lost = append(lost, r)
-		default:
-			d.abort()
-			d.settle(i, res)
-			return false
-		}
-	}
-	if len(lost) == 0 {
-		return true
-	}
-	if err := d.notify(ctx, lost); err != nil {
-		d.ses.log.Warn("delivery status notice", "err", err)
-		d.abort()
-		d.settle(i, result{fate: deferred, err: upstream.ErrUnavailable})
-		return false
 	}
 	return true
 }
@@ -180,7 +156,7 @@ func (d *delivery) ended(ctx context.Context, i int) *result {
 	var stale []int
 	var withdrawn []bool
 	for _, r := range d.copies[i].Recipients {
-		if now.Sub(d.tx.rcpts[r].readAt) > s.set.Limits.Fresh {
+		if d.results[r].fate == pending && now.Sub(d.tx.rcpts[r].readAt) > s.set.Limits.Fresh {
 			ids, stale = append(ids, d.tx.rcpts[r].id), append(stale, r)
 			withdrawn = append(withdrawn, s.pending(d.tx.rcpts[r].id, d.tx.stream))
 		}

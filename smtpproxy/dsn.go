@@ -23,7 +23,7 @@ import (
 func (d *delivery) notify(ctx context.Context, lost []int) error {
 	var owed []int
 	for _, r := range lost {
-		if d.tx.rcpts[r].notifyFailure() && !d.results[r].told {
+		if d.tx.rcpts[r].notifyFailure() {
 			owed = append(owed, r)
 		}
 	}
@@ -43,9 +43,6 @@ func (d *delivery) notify(ctx context.Context, lost []int) error {
 		return err
 	}
 	lease.Release()
-	for _, r := range owed {
-		d.results[r].told = true
-	}
 	d.count(gate.CountNotices)
 	return nil
 }

@@ -103,7 +103,7 @@ func rcptEndings(s shape, alone row) row {
 	case split:
 		return every(partly, partly, told, alone["slow"])
 	}
-	return every(alone["421"], alone["4xx"], told, alone["slow"])
+	return every(alone["421"], partly, told, alone["slow"])
 }
 
 // TestFaults: every fault at every verb, for every way through the gate. What the client hears is told by the table;

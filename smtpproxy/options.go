@@ -138,6 +138,10 @@ type Options struct {
 	Records gate.Reader
 	Keys    gate.Sealer
 	Ledger  gate.Ledger
+	// PartlyDelivered reports that the ledger has notes, or may have. It is asked for every message of several
+	// recipients; while it says yes they are spooled, so that a retry sends only the rest.
+	PartlyDelivered func() bool
+
 	Blocks  BlockLog
 	Count   func(gate.Counter)
 	Pending func(id gate.ID, purpose string) bool // withdrawn here, perhaps not yet in the store

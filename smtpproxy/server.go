@@ -30,6 +30,8 @@ type Server struct {
 
 	networks    headcount[netip.Prefix] // sessions of each network
 	credentials headcount[string]       // sessions of each user name
+	delivering  headcount[string]       // messages that have the ledger's lease, by key
+	owner       string                  // of those leases
 
 	freed    chan struct{} // a place became free
 	stopping chan struct{} // closed when the drain begins
@@ -45,7 +47,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		o.After = time.After
 	}
 	s := &Server{
-		opt: o, log: o.Log, trace: traceOf(o.Hostname, o.Instance), sessions: make(map[*session]struct{}),
+		opt: o, log: o.Log, trace: traceOf(o.Hostname, o.Instance), owner: o.NewID(), sessions: make(map[*session]struct{}),
 		// Each listener may have one client that waits for a place.
 		freed: make(chan struct{}, len(o.Listeners)), stopping: make(chan struct{}),
 	}

@@ -114,10 +114,16 @@ func (w *world) options(pool *upstream.Pool) smtpproxy.Options {
 			Mask: func(a gate.Address, _ gate.ID) string { return a.Masked() },
 		},
 		Hostname: "gate.example", SpoolDir: w.tb.TempDir(),
-		Records: w.records, Keys: keys{}, Ledger: w.store, Blocks: w.blocks, Count: w.counted.add,
+		Records: w.records, Keys: keys{}, Ledger: w.store, PartlyDelivered: w.partlyDelivered, Blocks: w.blocks, Count: w.counted.add,
 		Now: w.clock.read, NewID: func() string { return ulid.Make().String() },
 		Log: slog.New(slog.DiscardHandler),
 	}
+}
+
+// partlyDelivered looks at the store each time, so that tests need not wait for it.
+func (w *world) partlyDelivered() bool {
+	open, err := w.store.Open(w.tb.Context())
+	return open || err != nil
 }
 
 func streams() []*gate.Stream {

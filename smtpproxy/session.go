@@ -10,6 +10,7 @@ import (
 	"os"
 	"strconv"
 	"sync/atomic"
+	"syscall"
 
 	"github.com/consentgate/consentgate/gate"
 	"github.com/consentgate/consentgate/smtpproxy/wire"
@@ -22,8 +23,9 @@ type session struct {
 	set    *settings // in force; renewed between transactions
 	ln     *rules    // of the listener, in set
 	conn   *wire.Conn
-	id     string // ULID: in Received, block entries and logs
-	client string // the client's IP address
+	raw    syscall.RawConn // below conn, see present; nil where the connection has none
+	id     string          // ULID: in Received, block entries and logs
+	client string          // the client's IP address
 	ip     netip.Addr
 	log    *slog.Logger
 
@@ -45,6 +47,9 @@ func newSession(srv *Server, port int, nc net.Conn) *session {
 	if ap, err := netip.ParseAddrPort(nc.RemoteAddr().String()); err == nil {
 		s.ip = ap.Addr().Unmap()
 		s.client = s.ip.String()
+	}
+	if sc, ok := nc.(syscall.Conn); ok {
+		s.raw, _ = sc.SyscallConn()
 	}
 	s.conn = wire.NewConn(s.ln.receive(nc, s.ip), s.wireOptions())
 	s.log = srv.log.With("session", s.id)

@@ -3,6 +3,7 @@ package smtpproxy
 import (
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"os"
 
@@ -15,25 +16,39 @@ type body interface {
 	writeTo(w io.Writer) error
 }
 
-// stream is a body that goes straight from the client to the one copy there is.
-type stream struct {
+// incoming is what the client sends behind the header.
+type incoming struct {
 	content *wire.Content
+	sum     hash.Hash // takes every octet that passes; nil: none
 }
 
-// writeTo passes the content piece by piece. An error of the client's side is a clientError; the other is w's.
-func (b *stream) writeTo(w io.Writer) error {
+// each passes the content on piece by piece. An error of the client's side is a clientError; the other is next's.
+func (in incoming) each(next func(p []byte) error) error {
 	for {
-		p, err := b.content.Next()
+		p, err := in.content.Next()
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
 			return &clientError{err}
 		}
-		if _, err := w.Write(p); err != nil {
+		if in.sum != nil {
+			_, _ = in.sum.Write(p)
+		}
+		if err := next(p); err != nil {
 			return err
 		}
 	}
+}
+
+// stream is a body that goes straight from the client to the one copy there is.
+type stream struct{ incoming }
+
+func (b *stream) writeTo(w io.Writer) error {
+	return b.each(func(p []byte) error {
+		_, err := w.Write(p)
+		return err
+	})
 }
 
 // clientError is trouble with the message as the client sends it; the upstream is not to blame.
@@ -51,22 +66,13 @@ type spool struct {
 }
 
 // fill reads the content to its end. Disk trouble is spoolFull.
-func (b *spool) fill(content *wire.Content, also io.Writer) error {
-	for {
-		p, err := content.Next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return &clientError{err}
-		}
-		if _, err := also.Write(p); err != nil {
-			return err
-		}
+func (b *spool) fill(in incoming) error {
+	return in.each(func(p []byte) error {
 		if err := b.add(p); err != nil {
 			return errors.Join(spoolFull, err)
 		}
-	}
+		return nil
+	})
 }
 
 func (b *spool) add(p []byte) error {

@@ -31,6 +31,7 @@ const (
 	flushTime    = 3 * time.Second // journals and counters into the store, when sessions have ended
 	countPeriod  = time.Second
 	watchPeriod  = time.Second
+	ledgerPeriod = 250 * time.Millisecond
 	probeTime    = 10 * time.Second
 	probePeriod  = time.Minute     // capabilities of a reachable upstream
 	probeAgain   = 5 * time.Second // one that was not
@@ -50,6 +51,7 @@ type App struct {
 
 	store       *watched
 	marks       *marks
+	ledger      *openLedger
 	keys        *seal.Keys
 	blocks      *blockLog
 	counts      *stats.Sums
@@ -140,6 +142,7 @@ func (a *App) Run(ctx context.Context, r Reloads) error {
 	}
 	part("store", func(ctx context.Context) error { return a.store.run(ctx, watchPeriod) })
 	part("marks", func(ctx context.Context) error { a.marks.run(ctx, marksPeriod); return nil })
+	part("delivery ledger", func(ctx context.Context) error { a.ledger.run(ctx, ledgerPeriod); return nil })
 	part("block log", a.blocks.ship)
 	part("withdrawals", a.withdrawals.Run)
 	part("counters", func(ctx context.Context) error { a.flushCounts(ctx, countPeriod); return nil })

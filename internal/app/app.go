@@ -147,6 +147,7 @@ func (a *App) Run(ctx context.Context, r Reloads) error {
 	part("withdrawals", a.withdrawals.Run)
 	part("counters", func(ctx context.Context) error { a.flushCounts(ctx, countPeriod); return nil })
 	part("keys", func(ctx context.Context) error { a.refreshKeys(ctx, watchPeriod); return nil })
+	part("retention", func(ctx context.Context) error { a.retain(ctx, retentionFirst, retentionPeriod); return nil })
 	part("streams", func(ctx context.Context) error { a.rememberStreams(ctx); return nil })
 	part("upstream probe", a.probe)
 	part("public listener", a.serveWeb)

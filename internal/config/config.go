@@ -2,6 +2,7 @@ package config
 
 import (
 	"net/netip"
+	"time"
 
 	"github.com/consentgate/consentgate/gate"
 	"github.com/consentgate/consentgate/policies"
@@ -33,6 +34,7 @@ type Config struct {
 	Upstreams   []Upstream
 	Unsubscribe Unsubscribe
 	Log         Log
+	Retention   Retention
 	Replies     Replies
 	Limits      Limits
 	Timeouts    Timeouts
@@ -115,6 +117,7 @@ type Log struct {
 	Addresses string // "masked", "full" or "hashed"
 	Permits   bool
 	Entries   int
+	retention time.Duration // Config.Retention.Blocks, once complete
 }
 
 // Replies is how much SMTP replies tell.

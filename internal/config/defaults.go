@@ -14,7 +14,8 @@ func defaults() *Config {
 	return &Config{
 		Mode: gate.ModeEnforce, BareLines: "reject", StoreAddresses: "encrypted", StoreChecks: "warn",
 		Jurisdictions: []string{"EU"},
-		Log:           Log{Addresses: "masked", Entries: 1_000_000},
+		Log:           Log{Addresses: "masked", Entries: 1_000_000, retention: unsaid},
+		Retention:     Retention{Blocks: unsaid},
 		Replies:       Replies{Detail: "full"},
 		Unsubscribe:   Unsubscribe{Listen: "127.0.0.1:8025", Existing: gate.ExistingKeep, OnSigned: gate.SignedLeave},
 		Limits:        defaultLimits(),
@@ -54,6 +55,7 @@ func (c *Config) complete(r *report, o Options) {
 		c.DefaultJurisdiction = firstOr(c.Jurisdictions, "EU")
 	}
 	c.Policies.complete(c.File)
+	c.Retention.complete(r, c.Log.retention)
 	for i := range c.Listeners {
 		c.Listeners[i].complete()
 	}

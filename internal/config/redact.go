@@ -35,6 +35,7 @@ func (c *Config) tree() yaml.MapSlice {
 		"streams", c.streamTree(),
 		"unsubscribe", c.Unsubscribe.tree(),
 		"log", pairs("addresses", c.Log.Addresses, "permits", c.Log.Permits, "entries", c.Log.Entries),
+		"retention", c.Retention.tree(),
 		"replies", pairs("detail", c.Replies.Detail),
 		"limits", c.Limits.tree(),
 		"timeouts", c.Timeouts.tree(),

@@ -40,7 +40,7 @@ func (c *Config) read() reader {
 			"timeouts":             c.Timeouts.read(),
 			"admin":                later("admin"),
 			"inbound":              later("inbound"),
-			"retention":            later("retention"),
+			"retention":            c.Retention.read(),
 		}
 	})
 }
@@ -146,7 +146,7 @@ func (l *Log) read() reader {
 		return fields{
 			"addresses": oneOf(&l.Addresses, "masked", "full", "hashed"),
 			"permits":   boolean(&l.Permits),
-			"retention": later("removing entries by age (log.entries bounds them by number)"),
+			"retention": period(&l.retention),
 			"entries":   number(&l.Entries, 1000, 1_000_000_000),
 		}
 	})

@@ -42,11 +42,12 @@ var edges = map[string][]string{
 	"unsub": {"gate", "smtpproxy/wire", "internal/journal", "internal/seal"},
 	"admin": {"gate"},
 
-	"internal/bulk":    {"gate"},
-	"internal/journal": {},
-	"internal/seal":    {"gate"},
-	"internal/sink":    {},
-	"internal/stats":   {"gate"},
+	"internal/bulk":      {"gate"},
+	"internal/journal":   {},
+	"internal/retention": {"gate"},
+	"internal/seal":      {"gate"},
+	"internal/sink":      {},
+	"internal/stats":     {"gate"},
 	// A value's grammar is its owner's: target URLs are upstream's, stream codes unsub's, packs policies', tokens admin's.
 	"internal/config": {"admin", "gate", "policies", "smtpproxy/upstream", "unsub"},
 

@@ -10,6 +10,8 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/consentgate/consentgate/gate"
 )
 
 // How wrong tokens are slowed: each waits, and only so many may wait at once.
@@ -18,18 +20,12 @@ const (
 	refusedAtOnce       = 16
 )
 
-// What the guard counts.
-const (
-	countUnknownToken = "admin.unknown_token"
-	countForbidden    = "admin.forbidden"
-)
-
 // guard knows who asks. It is safe for concurrent use.
 type guard struct {
 	tokens  func() []Token
 	delay   time.Duration
 	waiting chan struct{}
-	count   func(name string)
+	count   func(gate.Counter)
 	log     *slog.Logger
 }
 
@@ -66,7 +62,7 @@ func (g *guard) admit(ctx context.Context, authorization, client string, roles [
 		return Token{}, g.unknown(ctx, client)
 	}
 	if !slices.ContainsFunc(roles, t.Role.covers) {
-		g.count(countForbidden)
+		g.count(gate.Counter{What: gate.CountForbidden})
 		return Token{}, newProblem(http.StatusForbidden, "a token of role "+string(t.Role)+" may not do this: it takes "+names(roles))
 	}
 	return t, nil
@@ -75,7 +71,7 @@ func (g *guard) admit(ctx context.Context, authorization, client string, roles [
 // unknown slows a wrong token. Where too many wait already, it is sent away at once, so that nobody can pile up
 // requests.
 func (g *guard) unknown(ctx context.Context, client string) *problem {
-	g.count(countUnknownToken)
+	g.count(gate.Counter{What: gate.CountUnknownToken})
 	select {
 	case g.waiting <- struct{}{}:
 		defer func() { <-g.waiting }()

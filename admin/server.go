@@ -66,7 +66,7 @@ type Options struct {
 	Stats    Stats                                       // nil: the API has no stats
 	Erase    Erase                                       // nil: the API erases nothing
 	Audit    func(ctx context.Context, a gate.Act) error // what people with power over others' data did; nil: nobody keeps it
-	Count    func(name string)                           // "admin.unknown_token", "admin.forbidden"; nil: nobody counts
+	Count    func(gate.Counter)                          // requests that were refused; nil: nobody counts
 
 	RefusedDelay time.Duration // how long a wrong token waits; 0: a second
 	Now          func() time.Time
@@ -100,7 +100,7 @@ func New(o Options) (*Server, error) {
 		o.Now = time.Now
 	}
 	if o.Count == nil {
-		o.Count = func(string) {}
+		o.Count = func(gate.Counter) {}
 	}
 	if o.RefusedDelay == 0 {
 		o.RefusedDelay = defaultRefusedDelay

@@ -44,7 +44,7 @@ type site struct {
 
 	mu     sync.Mutex
 	acts   []gate.Act
-	counts map[string]int
+	counts map[gate.Counted]int
 }
 
 func (s *site) audit(_ context.Context, a gate.Act) error {
@@ -54,16 +54,16 @@ func (s *site) audit(_ context.Context, a gate.Act) error {
 	return nil
 }
 
-func (s *site) count(name string) {
+func (s *site) count(c gate.Counter) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.counts[name]++
+	s.counts[c.What]++
 }
 
 // newSite starts a server; change edits its options.
 func newSite(t *testing.T, change func(*admin.Options)) *site {
 	t.Helper()
-	s := &site{store: gatetest.NewStore(), tokens: make(map[admin.Role]string), counts: make(map[string]int)}
+	s := &site{store: gatetest.NewStore(), tokens: make(map[admin.Role]string), counts: make(map[gate.Counted]int)}
 	o := admin.Options{
 		Settings: settings(t), Store: s.store, Keys: keys{}, Audit: s.audit, Count: s.count,
 		RefusedDelay: time.Millisecond, Now: now,
@@ -212,7 +212,7 @@ func TestAnUnknownTokenIsRefusedSlowedAndCounted(t *testing.T) {
 	for _, header := range []string{"", "Basic b3BzOm9wcw==", "Bearer", "Bearer "} {
 		problemOf(t, s.ask(t, "", "/api/v1/blocks", "", "Authorization", header), http.StatusUnauthorized, "send a token")
 	}
-	if s.counts["admin.unknown_token"] != 3 {
+	if s.counts[gate.CountUnknownToken] != 3 {
 		t.Errorf("counted %v", s.counts)
 	}
 }

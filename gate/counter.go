@@ -34,6 +34,10 @@ const (
 	CountListSigned    Counted = "unsubscribe_signed"  // a DKIM signature kept ours out
 	CountTurnedAway    Counted = "turned_away"
 	CountSessions      Counted = "sessions"
+
+	// Requests to the private listener that were refused: whose token nobody knows, and whose holder may not do that.
+	CountUnknownToken Counted = "unknown_token"
+	CountForbidden    Counted = "forbidden"
 )
 
 // Counter names one sum: what is counted, and of what. Fields that do not apply are empty. It is comparable, so that it

@@ -42,7 +42,7 @@ Exit codes: 0 done or permit, 1 error, 2 usage, 3 block, 4 defer.`,
 	root.AddCommand(
 		p.serveCommand(), p.demoCommand(), p.checkCommand(), p.consentCommand(), p.suppressCommand(), p.invalidateCommand(), p.linkCommand(), p.blockedCommand(),
 		p.importCommand(), p.exportCommand(),
-		p.policyCommand(), p.configCommand(), p.storeCommand(), p.keyCommand(), p.retentionCommand(), p.passwordCommand(), p.sinkCommand(), p.versionCommand(),
+		p.policyCommand(), p.configCommand(), p.storeCommand(), p.keyCommand(), p.retentionCommand(), p.passwordCommand(), p.tokenCommand(), p.sinkCommand(), p.versionCommand(),
 		p.completionCommand(),
 	)
 	p.complete(root)

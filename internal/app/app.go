@@ -61,6 +61,7 @@ type App struct {
 	smtp        *smtpproxy.Server
 	web         *http.Server
 	webSocket   net.Listener // nil where no public URL is set
+	admin       *private     // nil where the config has none
 	notify      notifier
 
 	closers []closer // last in, first out
@@ -102,7 +103,7 @@ func (a *App) warn(cfg *config.Config) {
 // open brings the parts up in the order of their needs.
 func (a *App) open(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
-		a.openStore, a.openJournals, a.openUpstream, a.openWeb, a.openSMTP,
+		a.openStore, a.openJournals, a.openUpstream, a.openWeb, a.openAdmin, a.openSMTP,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -151,6 +152,7 @@ func (a *App) Run(ctx context.Context, r Reloads) error {
 	part("streams", func(ctx context.Context) error { a.rememberStreams(ctx); return nil })
 	part("upstream probe", a.probe)
 	part("public listener", a.serveWeb)
+	part("private listener", a.serveAdmin)
 	part("service manager", func(ctx context.Context) error {
 		a.notify.run(ctx, front, func() { a.smtp.Sessions() })
 		return nil
@@ -173,13 +175,16 @@ func (a *App) announce() {
 	if a.webSocket != nil {
 		a.log.Info("listening", "listener", "unsubscribe", "address", a.webSocket.Addr().String())
 	}
+	if a.admin != nil {
+		a.log.Info("listening", "listener", "admin", "address", a.admin.socket.Addr().String(), "tls", string(cfg.Admin.TLS))
+	}
 	a.log.Info("ready", "mode", string(cfg.Mode))
 	a.notify.tell(notifyReady)
 }
 
 func (a *App) probe(ctx context.Context) error {
 	wait := probePeriod
-	if _, pool := a.inForce(); !pool.Caps().Known {
+	if !a.upstreamUp() {
 		wait = probeAgain
 	}
 	for {
@@ -201,15 +206,20 @@ func (a *App) serveWeb(ctx context.Context) error {
 	if a.web == nil {
 		return nil
 	}
+	return serveHTTP(ctx, a.web, a.webSocket)
+}
+
+// serveHTTP serves until ctx ends, and then gives requests under way a moment.
+func serveHTTP(ctx context.Context, web *http.Server, socket net.Listener) error {
 	ended := make(chan error, 1)
-	go func() { ended <- a.web.Serve(a.webSocket) }()
+	go func() { ended <- web.Serve(socket) }()
 	select {
 	case err := <-ended:
 		return err
 	case <-ctx.Done():
 		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTime)
 		defer cancel()
-		err := a.web.Shutdown(last)
+		err := web.Shutdown(last)
 		if served := <-ended; !errors.Is(served, http.ErrServerClosed) {
 			err = errors.Join(err, served)
 		}

@@ -33,7 +33,8 @@ func (a *App) openStore(ctx context.Context) error {
 	a.marks = &marks{store: s, now: time.Now, log: a.log}
 	_ = a.marks.read(ctx) // so that the first message need not wait; run reports what is wrong
 	a.store = &watched{Store: counting, marks: a.marks, fingerprint: keys.Fingerprint(), log: a.log}
-	if err := a.store.verify(ctx); errors.Is(err, errOtherKey) {
+	err = a.store.verify(ctx)
+	if a.store.answers.Store(err == nil); errors.Is(err, errOtherKey) {
 		return err
 	}
 	return nil

@@ -64,6 +64,8 @@ func (a *App) Reload(ctx context.Context, cfg *config.Config) error {
 	if err == nil {
 		_, err = unsub.NewStreams(a.store, cfg.Streams()) // whether they can be configured, before anything is
 	}
+	private, certificate, err2 := a.adminSettings(cfg)
+	err = errors.Join(err, err2)
 	if err == nil {
 		err = a.smtp.Reload(set)
 	}
@@ -73,6 +75,7 @@ func (a *App) Reload(ctx context.Context, cfg *config.Config) error {
 	if err != nil {
 		return errors.Join(err, a.discard(pool))
 	}
+	a.reloadAdmin(private, certificate)
 	a.mu.Lock()
 	a.cfg, a.pool = cfg, pool
 	a.mu.Unlock()
@@ -116,6 +119,8 @@ func (a *App) restartOnly(cfg *config.Config) error {
 		{"store_addresses", old.StoreAddresses, cfg.StoreAddresses},
 		{"log.entries", old.Log.Entries, cfg.Log.Entries},
 		{"timeouts.drain", old.Timeouts.Drain, cfg.Timeouts.Drain},
+		{"admin.listen", old.Admin.Listen, cfg.Admin.Listen},
+		{"admin.tls", old.Admin.TLS, cfg.Admin.TLS},
 		{"unsubscribe.listen", old.Unsubscribe.Listen, cfg.Unsubscribe.Listen},
 		{"unsubscribe.public_url", old.Unsubscribe.PublicURL != "", cfg.Unsubscribe.PublicURL != ""},
 		{"unsubscribe.public_url", publicPath(old), publicPath(cfg)},

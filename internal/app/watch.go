@@ -22,7 +22,8 @@ type watched struct {
 	marks       *marks
 	fingerprint string
 	trusted     atomic.Bool
-	back        func() // the store answers again
+	answers     atomic.Bool // when it was looked at last
+	back        func()      // the store answers again
 	log         *slog.Logger
 }
 
@@ -58,6 +59,9 @@ func (w *watched) verify(ctx context.Context) error {
 	return nil
 }
 
+// up reports whether the store answered when it was looked at last.
+func (w *watched) up() bool { return w.answers.Load() }
+
 // run looks at the store every period until ctx ends: what comes back is verified again and gets the withdrawals that
 // it may have lost. A store with another key ends the program.
 func (w *watched) run(ctx context.Context, period time.Duration) error {
@@ -71,6 +75,7 @@ func (w *watched) run(ctx context.Context, period time.Duration) error {
 		case <-tick.C:
 		}
 		err := w.look(ctx, period)
+		w.answers.Store(err == nil)
 		switch {
 		case errors.Is(err, errOtherKey):
 			return err

@@ -33,6 +33,7 @@ type Config struct {
 	Credentials []Credential
 	Upstreams   []Upstream
 	Unsubscribe Unsubscribe
+	Admin       Admin
 	Log         Log
 	Retention   Retention
 	Replies     Replies

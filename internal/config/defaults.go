@@ -68,6 +68,7 @@ func (c *Config) complete(r *report, o Options) {
 	for _, s := range c.streams {
 		c.completeStream(s)
 	}
+	c.Admin.complete(c)
 }
 
 func (o Options) dataDir() string {

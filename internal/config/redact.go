@@ -34,6 +34,7 @@ func (c *Config) tree() yaml.MapSlice {
 		"upstreams", each(c.Upstreams, Upstream.tree),
 		"streams", c.streamTree(),
 		"unsubscribe", c.Unsubscribe.tree(),
+		"admin", c.Admin.tree(),
 		"log", pairs("addresses", c.Log.Addresses, "permits", c.Log.Permits, "entries", c.Log.Entries),
 		"retention", c.Retention.tree(),
 		"replies", pairs("detail", c.Replies.Detail),

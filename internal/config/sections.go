@@ -38,7 +38,7 @@ func (c *Config) read() reader {
 			"replies":              section(func() fields { return fields{"detail": oneOf(&c.Replies.Detail, "full", "minimal")} }),
 			"limits":               c.Limits.read(),
 			"timeouts":             c.Timeouts.read(),
-			"admin":                later("admin"),
+			"admin":                c.Admin.read(),
 			"inbound":              later("inbound"),
 			"retention":            c.Retention.read(),
 		}

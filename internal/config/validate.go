@@ -31,6 +31,7 @@ func (c *Config) validate(r *report) {
 	if err := checkHostPort(c.Unsubscribe.Listen); err != nil {
 		r.add("unsubscribe.listen", "%v", err)
 	}
+	c.Admin.validate(c, r)
 }
 
 // validatePaths: a config file has no working directory, so its paths begin at the root.

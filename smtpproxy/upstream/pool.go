@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 )
@@ -108,6 +109,11 @@ func (p *Pool) Caps() Caps {
 		}
 	}
 	return all
+}
+
+// Up reports whether the last connection to some target came about. A target that nobody asked yet is not up.
+func (p *Pool) Up() bool {
+	return slices.ContainsFunc(p.peers, func(t *peer) bool { return t.caps.Load() != nil && t.rest.Load() == 0 })
 }
 
 // Get hands out a connection to the first target that is up and has what need asks: a kept one, or a new one. It

@@ -123,7 +123,7 @@ func (d *delivery) run(ctx context.Context) (*smtp.SMTPError, error) {
 	d.content = d.ses.conn.Content()
 	reply, err := d.take(ctx)
 	if err != nil {
-		d.abort()
+		d.release()
 		if broken := d.content.Drain(); errors.Is(broken, wire.ErrBroken) {
 			return nil, fmt.Errorf("%w: %w", errGone, broken)
 		}
@@ -246,11 +246,19 @@ func (d *delivery) abort() {
 	d.ahead = false
 }
 
-func (d *delivery) close(ctx context.Context) {
-	d.leave(ctx, false)
+// release gives the connection back. One that stands inside a message is closed, never with a dot; one whose upstream
+// only refused serves the next message.
+func (d *delivery) release() {
 	if d.lease != nil {
 		d.lease.Release()
+		d.lease = nil
 	}
+	d.ahead = false
+}
+
+func (d *delivery) close(ctx context.Context) {
+	d.leave(ctx, false)
+	d.release()
 	if sp, ok := d.body.(*spool); ok {
 		sp.close()
 	}

@@ -67,7 +67,9 @@ func (p *program) blocked(ctx context.Context, f blockedFlags) error {
 		}
 		q.Recipient = s.keys.ID(addr)
 	}
-	p.sayReveal(f.reveal)
+	if err := p.reveal(ctx, s, f.reveal, "blocked.reveal", q.Recipient, "stream "+f.stream, "reason "+f.reason, "since "+f.since); err != nil {
+		return err
+	}
 	show := func(e gate.BlockEntry) error { return out.entry(s.entry(e, f.reveal)) }
 	if f.follow {
 		return s.follow(ctx, q, show, out.flush)
@@ -94,19 +96,24 @@ func (p *program) query(f blockedFlags) (gate.BlockQuery, error) {
 			return q, usage("--recipient %q: %v; write it as local@domain", f.recipient, err)
 		}
 	}
-	if f.since == "" {
-		return q, nil
+	var err error
+	q.Since, err = p.since(f.since)
+	return q, err
+}
+
+// since reads a --since: a time span before now, or a time. Empty is the zero time.
+func (p *program) since(text string) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
 	}
-	if at, err := time.Parse(time.RFC3339, f.since); err == nil {
-		q.Since = at
-		return q, nil
+	if at, err := time.Parse(time.RFC3339, text); err == nil {
+		return at, nil
 	}
-	d, err := config.ParseDuration(f.since)
+	d, err := config.ParseDuration(text)
 	if err != nil || d <= 0 {
-		return q, usage("--since %q is no time span: write it as 24h, 7d or 2026-11-01T10:00:00Z", f.since)
+		return time.Time{}, usage("--since %q is no time span: write it as 24h, 7d or 2026-11-01T10:00:00Z", text)
 	}
-	q.Since = p.now().Add(-d)
-	return q, nil
+	return p.now().Add(-d), nil
 }
 
 // entry is a block entry as it is printed: the sealed address never is.

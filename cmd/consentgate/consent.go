@@ -16,7 +16,8 @@ func (p *program) consentCommand() *cobra.Command {
 	return p.group("consent", "record and show what people agreed to",
 		`Record and show consent. Records are the fold of events that are only ever added: nothing is
 overwritten, and a refusal is reopened by the person's own confirmation only.`,
-		p.grantCommand(), p.confirmCommand(), p.withdrawCommand(), p.showCommand(), p.historyCommand(), p.applyCommand())
+		p.grantCommand(), p.confirmCommand(), p.withdrawCommand(), p.showCommand(), p.historyCommand(), p.applyCommand(),
+		p.eraseCommand(), p.consentEvidenceCommand())
 }
 
 // recorded is the JSON of a command that recorded one event.
@@ -36,7 +37,7 @@ func (p *program) record(ctx context.Context, e gate.Event, live bool) error {
 	if _, err := address(e.Recipient); err != nil {
 		return err
 	}
-	e.ID, e.Actor = ulid.Make().String(), actor()
+	e.ID, e.Actor = ulid.Make().String(), p.actor()
 	if e.Time.IsZero() {
 		e.Time = p.now().UTC()
 	}
@@ -48,9 +49,12 @@ func (p *program) record(ctx context.Context, e gate.Event, live bool) error {
 		return err
 	}
 	defer s.close()
-	out := gate.Intake{Store: s, Keys: s.keys}.Apply(ctx, p.now(), []gate.Event{e}, live)[0]
-	if out.Err != nil {
-		return out.Err
+	if e.Wording, err = p.knownWording(ctx, s, e.Wording); err != nil {
+		return err
+	}
+	out, err := p.applyOne(ctx, s, e, live)
+	if err != nil {
+		return err
 	}
 	r := recorded{
 		EventID: e.ID, Recipient: e.Recipient, RecipientID: out.ID, Type: e.Type, Purpose: e.Purpose,
@@ -62,6 +66,37 @@ func (p *program) record(ctx context.Context, e gate.Event, live bool) error {
 	return p.print(r, func(w io.Writer) {
 		fmt.Fprintln(w, r.text())
 	})
+}
+
+// applyOne applies an event that is valid, after its act is in the audit log.
+func (p *program) applyOne(ctx context.Context, s *opened, e gate.Event, live bool) (gate.Outcome, error) {
+	tried := gate.Intake{Store: untouched{}, Keys: s.keys}.Apply(ctx, p.now(), []gate.Event{e}, live)[0]
+	if tried.Err != nil {
+		return tried, tried.Err
+	}
+	if err := p.act(ctx, s, actOf(e.Type), tried.ID, "purpose "+e.Purpose, "method "+string(e.Method), "via "+string(e.Via),
+		"event "+e.ID); err != nil {
+		return tried, err
+	}
+	out := gate.Intake{Store: s, Keys: s.keys}.Apply(ctx, p.now(), []gate.Event{e}, live)[0]
+	return out, out.Err
+}
+
+// actOf names the command that records events of a type.
+func actOf(t gate.EventType) string {
+	switch t {
+	case gate.Granted:
+		return "consent.grant"
+	case gate.Confirmed:
+		return "consent.confirm"
+	case gate.Withdrawn:
+		return "consent.withdraw"
+	case gate.Suppressed:
+		return "suppress.add"
+	case gate.Unsuppressed:
+		return "suppress.remove"
+	}
+	return "consent." + string(t)
 }
 
 // inFlags says of an event that was made of flags which of them is wrong.

@@ -65,6 +65,12 @@ func (p *program) apply(ctx context.Context, path string) error {
 	if len(bad) > 0 {
 		return p.refuse(bad)
 	}
+	if err := p.act(ctx, s, "consent.apply", gate.ID{}, fmt.Sprintf("events %d", len(events)), "sha256 "+hashOf(text)); err != nil {
+		return err
+	}
+	if err := p.sayUnknownWordings(ctx, s, events); err != nil {
+		return err
+	}
 	counts, err := s.applyAll(ctx, p.now(), events)
 	if perr := p.print(counts, func(w io.Writer) {
 		fmt.Fprintf(w, "%s: %d recorded, %d known already\n", count(counts.Events, "event"), counts.Applied, counts.Duplicates)

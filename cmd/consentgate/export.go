@@ -16,7 +16,7 @@ import (
 )
 
 // exportFlags are the flags of export.
-type exportFlags struct{ format, purpose, state, out string }
+type exportFlags struct{ format, purpose, state, out, recipient string }
 
 func (p *program) exportCommand() *cobra.Command {
 	var f exportFlags
@@ -27,14 +27,24 @@ func (p *program) exportCommand() *cobra.Command {
 since when, method, source. Cells that a spreadsheet would take for a formula begin with an apostrophe.
 JSON lines hold every event, and import reads them again: into an empty store they give the same records.
 
+--recipient writes all that is held about one person, as one JSON document: record, history, blocked
+messages, the texts they were shown, and what operators did (GDPR art. 15 and 20).
+
 With --out the file is readable by its owner only, and stands under its name once it is complete.`,
 		Example: `  consentgate export --out people.csv
   consentgate export --format jsonl --out backup.jsonl
-  consentgate export --purpose newsletter --state passive_unconfirmed`,
+  consentgate export --purpose newsletter --state passive_unconfirmed
+  consentgate export --recipient ann@example.com --out ann.json`,
 		Args: noArgs,
-		RunE: p.run(p.untilSignal(func(ctx context.Context, _ []string) error { return p.export(ctx, f) })),
+		RunE: p.run(p.untilSignal(func(ctx context.Context, _ []string) error {
+			if f.recipient != "" {
+				return p.exportPerson(ctx, f)
+			}
+			return p.export(ctx, f)
+		})),
 	}
 	fs := cmd.Flags()
+	fs.StringVar(&f.recipient, "recipient", "", "all that is held about this one `address`, as JSON")
 	fs.StringVar(&f.format, "format", bulk.FormatCSV, "`format`: csv (records) or jsonl (events)")
 	fs.StringVar(&f.purpose, "purpose", "", "`name` of the one purpose to write (default: all)")
 	fs.StringVar(&f.state, "state", "", "only people in this `state`, such as active_double")
@@ -72,6 +82,9 @@ func (p *program) export(ctx context.Context, f exportFlags) error {
 		return err
 	}
 	defer s.close()
+	if err := p.act(ctx, s, "export", gate.ID{}, "format "+f.format, "purpose "+f.purpose, "state "+f.state); err != nil {
+		return err
+	}
 	out, err := p.openOutput(f.out)
 	if err != nil {
 		return err

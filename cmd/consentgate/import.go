@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/consentgate/consentgate/gate"
 	"github.com/consentgate/consentgate/internal/app"
 	"github.com/consentgate/consentgate/internal/bulk"
 	"github.com/consentgate/consentgate/internal/config"
@@ -68,10 +69,10 @@ Exit codes: 0 all rows are recorded, 1 some were rejected.`,
 }
 
 // reading turns the flags into values.
-func (f *importFlags) reading(path string, now time.Time) (r bulk.Reading, err error) {
+func (f *importFlags) reading(path, actor string, now time.Time) (r bulk.Reading, err error) {
 	r = bulk.Reading{
 		Format: f.format, Preset: f.preset, Purpose: f.purpose, Attest: f.attest, Dates: bulk.DateOrder(f.dates),
-		Batch: batchName(path), Actor: actor(), Now: now,
+		Batch: batchName(path), Actor: actor, Now: now,
 	}
 	if r.Format == "" {
 		r.Format = formatOf(path)
@@ -131,7 +132,7 @@ func asUsage(err error) error {
 }
 
 func (p *program) importFile(ctx context.Context, path string, f *importFlags) error {
-	reading, err := f.reading(path, p.now())
+	reading, err := f.reading(path, p.actor(), p.now())
 	if err != nil {
 		return err
 	}
@@ -152,6 +153,12 @@ func (p *program) importFile(ctx context.Context, path string, f *importFlags) e
 	im, err := p.importer(s, f.dryRun)
 	if err != nil {
 		return err
+	}
+	if !f.dryRun {
+		if err := p.act(ctx, s, "import", gate.ID{}, "batch "+reading.Batch, "format "+reading.Format, "preset "+f.preset,
+			"purpose "+f.purpose); err != nil {
+			return err
+		}
 	}
 	im.Reading, im.Reject = reading, rejects.add
 	bar := p.newProgress("rows", in.size)

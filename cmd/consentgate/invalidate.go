@@ -54,7 +54,7 @@ func (p *program) invalidate(ctx context.Context, f invalidateFlags) error {
 		return p.listMarks(ctx)
 	}
 	m := gate.Mark{
-		ID: ulid.Make().String(), Source: f.source, Time: p.now().UTC(), Why: f.why, Actor: actor(), Lift: f.lift,
+		ID: ulid.Make().String(), Source: f.source, Time: p.now().UTC(), Why: f.why, Actor: p.actor(), Lift: f.lift,
 	}
 	switch {
 	case f.source == "":
@@ -81,6 +81,13 @@ func (p *program) mark(ctx context.Context, s *opened, m gate.Mark) error {
 	}
 	if stands := gate.StandingMarks(all)[m.Source]; m.Lift && len(stands) == 0 {
 		return fmt.Errorf("%s is not declared invalid: there is nothing to lift; see consentgate invalidate --list", m.Source)
+	}
+	act := "invalidate"
+	if m.Lift {
+		act = "invalidate.lift"
+	}
+	if err := p.act(ctx, s, act, gate.ID{}, "source "+m.Source, "mark "+m.ID); err != nil {
+		return err
 	}
 	if err := s.Mark(ctx, m); err != nil {
 		return err

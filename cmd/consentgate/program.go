@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os/user"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -30,6 +29,7 @@ type program struct {
 	signals func(context.Context) (context.Context, context.CancelFunc)
 
 	configPath, store, dataDir string
+	as                         string // --actor
 	json                       bool
 
 	started bool // a command's own work began: what fails from here is no matter of usage
@@ -179,15 +179,6 @@ func when(t time.Time) string {
 		return ""
 	}
 	return t.UTC().Format(time.RFC3339)
-}
-
-// actor names who gave the command, for the history.
-func actor() string {
-	u, err := user.Current()
-	if err != nil {
-		return "cli"
-	}
-	return "cli:" + u.Username
 }
 
 // address reads the ADDRESS argument.

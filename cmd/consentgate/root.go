@@ -38,10 +38,11 @@ Exit codes: 0 done or permit, 1 error, 2 usage, 3 block, 4 defer.`,
 	f.StringVar(&p.configPath, "config", "", "config `file` (CONSENTGATE_CONFIG; default /etc/consentgate/config.yaml if it is there)")
 	f.StringVar(&p.store, "store", "", "consent store `URL` (CONSENTGATE_STORE; default sqlite in the data directory)")
 	f.StringVar(&p.dataDir, "data-dir", "", "`directory` of keys, journal and embedded store (CONSENTGATE_DATA_DIR)")
+	f.StringVar(&p.as, "actor", p.env("CONSENTGATE_ACTOR"), "`name` of who gives the command, for history and audit log (CONSENTGATE_ACTOR; the account is added)")
 	f.BoolVar(&p.json, "json", p.env("CONSENTGATE_JSON") == "1" || p.env("CONSENTGATE_JSON") == "true", "print JSON (CONSENTGATE_JSON=1)")
 	root.AddCommand(
 		p.serveCommand(), p.demoCommand(), p.checkCommand(), p.consentCommand(), p.suppressCommand(), p.invalidateCommand(), p.linkCommand(), p.blockedCommand(),
-		p.importCommand(), p.exportCommand(),
+		p.importCommand(), p.exportCommand(), p.auditCommand(), p.wordingCommand(), p.evidenceCommand(),
 		p.policyCommand(), p.configCommand(), p.storeCommand(), p.keyCommand(), p.retentionCommand(), p.passwordCommand(), p.tokenCommand(), p.sinkCommand(), p.versionCommand(),
 		p.completionCommand(),
 	)

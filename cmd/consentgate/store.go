@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 
 	"github.com/spf13/cobra"
 
+	"github.com/consentgate/consentgate/gate"
 	"github.com/consentgate/consentgate/internal/app"
 	"github.com/consentgate/consentgate/internal/config"
 )
@@ -48,6 +50,9 @@ func (p *program) storeInit(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := p.initAct(ctx, cfg, fresh); err != nil {
+		return err
+	}
 	r := initialised{Store: config.RedactURL(cfg.Store), Created: fresh}
 	return p.print(r, func(w io.Writer) {
 		if r.Created {
@@ -56,4 +61,17 @@ func (p *program) storeInit(ctx context.Context) error {
 		}
 		fmt.Fprintln(w, "the store stands already; nothing was removed")
 	})
+}
+
+// initAct writes down that a store was made or repaired: afterwards, since before there was nothing to write to.
+func (p *program) initAct(ctx context.Context, cfg *config.Config, fresh bool) error {
+	s, _, err := app.OpenStore(ctx, cfg, p.log(slog.LevelWarn), false)
+	if err != nil {
+		return err
+	}
+	name := "store.repair"
+	if fresh {
+		name = "store.init"
+	}
+	return errors.Join(p.act(ctx, s, name, gate.ID{}), s.Close())
 }

@@ -108,7 +108,9 @@ func (p *program) suppressList(ctx context.Context, reveal bool) error {
 		return err
 	}
 	defer s.close()
-	p.sayReveal(reveal)
+	if err := p.reveal(ctx, s, reveal, "suppress.reveal", gate.ID{}); err != nil {
+		return err
+	}
 	var rows []suppressed
 	for person, err := range s.Persons(ctx) {
 		if err != nil {
@@ -158,8 +160,11 @@ func (o *opened) shown(sealed string, reveal bool) string {
 	return a.Masked()
 }
 
-func (p *program) sayReveal(reveal bool) {
-	if reveal {
-		p.say("showing full addresses")
+// reveal writes into the audit log that full addresses are about to be shown, and says so.
+func (p *program) reveal(ctx context.Context, s *opened, reveal bool, act string, subject gate.ID, detail ...string) error {
+	if !reveal {
+		return nil
 	}
+	p.say("showing full addresses; this stands in the audit log")
+	return p.act(ctx, s, act, subject, detail...)
 }

@@ -43,6 +43,7 @@ var edges = map[string][]string{
 	"admin": {"gate"},
 
 	"internal/bulk":      {"gate"},
+	"internal/evidence":  {"gate"},
 	"internal/journal":   {},
 	"internal/retention": {"gate"},
 	"internal/seal":      {"gate"},

@@ -1,0 +1,151 @@
+package evidence
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+
+	"github.com/consentgate/consentgate/gate"
+)
+
+// Material is what a document is made of.
+type Material struct {
+	Header     Header // Schema fields aside; PrincipalID from Person
+	Person     gate.Person
+	Blocks     []gate.BlockEntry
+	Acts       []gate.AuditEntry // about the recipient
+	Wordings   []gate.WordingText
+	Controller Party  // whose gate this is; empty fields are not known
+	Withdraw   string // how consent is withdrawn, in words or as a URL
+	Storage    string // where records stand
+	Retention  string // for how long
+	Decisions  []Decision
+}
+
+// Build makes the document.
+func Build(m Material) Document {
+	d := Document{
+		Schema: Schema, Standard: Standard, Record: m.Header,
+		Parties: m.parties(), Processing: m.processing(), Notices: m.notices(), Events: events(m.Person.Events),
+		Suppressions: []Suppression{}, Decisions: m.Decisions, Blocks: []gate.BlockEntry{}, Audit: m.Acts,
+	}
+	d.Record.SchemaVersion, d.Record.PrincipalID = Schema, m.Person.ID
+	d.Record.AddressKept = m.Person.Sealed != ""
+	for _, s := range m.Person.Record.Suppressions {
+		d.Suppressions = append(d.Suppressions, Suppression(s))
+	}
+	for _, b := range m.Blocks {
+		b.Address = "" // sealed: nobody else could read it
+		d.Blocks = append(d.Blocks, b)
+	}
+	return d
+}
+
+// parties are our controller and those that events name besides.
+func (m Material) parties() []Party {
+	own := m.Controller
+	own.Type, own.ID = "pii_controller", cmp.Or(own.ID, own.Name, "this gate")
+	parties := []Party{own}
+	for _, e := range m.Person.Events {
+		known := func(p Party) bool { return p.ID == e.Controller || p.Name == e.Controller }
+		if e.Controller != "" && !slices.ContainsFunc(parties, known) {
+			parties = append(parties, Party{ID: e.Controller, Type: "pii_controller", Name: e.Controller})
+		}
+	}
+	return parties
+}
+
+func (m Material) processing() []Processing {
+	out := []Processing{}
+	for _, purpose := range slices.Sorted(maps.Keys(m.Person.Record.Consents)) {
+		c := m.Person.Record.Consents[purpose]
+		p := Processing{
+			Purpose: purpose, State: c.State, Since: c.At, LastAct: c.LastAct, Basis: basisOf(c), Method: c.Method, Via: c.Via,
+			Jurisdiction: cmp.Or(c.Jurisdiction, m.Person.Record.Jurisdiction), Audience: c.Audience, Withdrawn: c.Refused,
+			PrivacyNotice: m.Controller.PrivacyURL, WithdrawalMethod: m.Withdraw, StorageLocation: m.Storage,
+			Retention: m.Retention, Incomplete: c.Incomplete,
+		}
+		if e, ok := grantOf(m.Person.Events, purpose, c); ok {
+			p.DefaultState, p.Source, p.Controller, p.Notice = e.DefaultState, e.Source, e.Controller, e.Wording
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+// grantOf is the event that a consent rests on: the latest of its source by the moment its state was reached. A consent
+// that was refused since has forgotten when, not on what it rested.
+func grantOf(events []gate.Event, purpose string, c gate.Consent) (grant gate.Event, ok bool) {
+	for _, e := range events {
+		gives := e.Type == gate.Granted || e.Type == gate.Renewed || e.Type == gate.ConfirmationRequested
+		if !gives || e.Purpose != purpose || sourceText(e.Source) != c.Source || e.Time.Unix() > c.At.Unix() {
+			continue
+		}
+		if !ok || e.Time.After(grant.Time) {
+			grant, ok = e, true
+		}
+	}
+	return grant, ok
+}
+
+func sourceText(s gate.Source) string {
+	if s.ID == "" {
+		return s.Kind
+	}
+	return s.Kind + ":" + s.ID
+}
+
+// events are the history in the order in which it happened, each event with the state after it.
+func events(history []gate.Event) []Event {
+	ordered := slices.Clone(history)
+	slices.SortStableFunc(ordered, func(a, b gate.Event) int { return a.Time.Compare(b.Time) })
+	out := make([]Event, 0, len(ordered))
+	for i, e := range ordered {
+		v := Event{
+			Time: e.Time, Type: e.Type, Entity: e.Actor, ID: e.ID, Purpose: e.Purpose, Method: e.Method, Via: e.Via,
+			Controller: e.Controller, Jurisdiction: e.Jurisdiction, Audience: e.Audience, Source: e.Source,
+			DefaultState: e.DefaultState, Notice: e.Wording, Evidence: e.Evidence, IP: e.IP, UserAgent: e.UserAgent, Note: e.Note,
+		}
+		if e.Purpose != "" {
+			v.State = gate.Fold(ordered[:i+1]).For(e.Purpose).State
+		}
+		out = append(out, v)
+	}
+	return out
+}
+
+// notices are the wordings that events name, each once, with their texts.
+func (m Material) notices() []Notice {
+	out := []Notice{}
+	for _, e := range m.Person.Events {
+		same := func(n Notice) bool { return n.Wording == e.Wording }
+		if e.Wording.ID != "" && !slices.ContainsFunc(out, same) {
+			out = append(out, Resolve(e.Wording, m.Wordings))
+		}
+	}
+	return out
+}
+
+// Resolve finds the text that an event's wording means among those that are kept.
+func Resolve(w gate.Wording, kept []gate.WordingText) Notice {
+	n := Notice{Wording: w, Status: NoticeUnknown}
+	var fits []gate.WordingText
+	for _, k := range kept {
+		if k.ID == w.ID && cmp.Or(w.Version, k.Version) == k.Version && cmp.Or(w.Language, k.Language) == k.Language {
+			fits = append(fits, k)
+		}
+	}
+	proved := slices.IndexFunc(fits, func(k gate.WordingText) bool { return w.SHA256 != "" && k.SHA256 == w.SHA256 })
+	switch {
+	case len(fits) == 0:
+	case proved >= 0:
+		n.Status, n.Text, n.Kept = NoticeProved, fits[proved].Text, fits[proved].SHA256
+	case len(fits) > 1:
+		n.Status = NoticeAmbiguous
+	case w.SHA256 != "":
+		n.Status, n.Text, n.Kept = NoticeDiffers, fits[0].Text, fits[0].SHA256
+	default:
+		n.Status, n.Text, n.Kept = NoticeNamed, fits[0].Text, fits[0].SHA256
+	}
+	return n
+}

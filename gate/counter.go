@@ -16,6 +16,7 @@ const (
 	CountEvent    Counted = "event"
 	CountRepeated Counted = "repeated"
 	CountAwaiting Counted = "awaiting"
+	CountRejected Counted = "rejected" // left in the store's inbox, and no event
 
 	// What became of recipients upstream. Undecided: it gave no answer after the dot.
 	CountAccepted  Counted = "accepted"

@@ -52,6 +52,7 @@ type App struct {
 	store       *watched
 	marks       *marks
 	ledger      *openLedger
+	inbox       *inbox // nil where the store has none
 	keys        *seal.Keys
 	blocks      *blockLog
 	counts      *stats.Sums
@@ -144,6 +145,7 @@ func (a *App) Run(ctx context.Context, r Reloads) error {
 	part("store", func(ctx context.Context) error { return a.store.run(ctx, watchPeriod) })
 	part("marks", func(ctx context.Context) error { a.marks.run(ctx, marksPeriod); return nil })
 	part("delivery ledger", func(ctx context.Context) error { a.ledger.run(ctx, ledgerPeriod); return nil })
+	part("inbox", func(ctx context.Context) error { a.inbox.run(ctx, inboxPeriod); return nil })
 	part("block log", a.blocks.ship)
 	part("withdrawals", a.withdrawals.Run)
 	part("counters", func(ctx context.Context) error { a.flushCounts(ctx, countPeriod); return nil })

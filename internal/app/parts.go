@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/consentgate/consentgate/gate"
 	"github.com/consentgate/consentgate/internal/config"
 	"github.com/consentgate/consentgate/internal/journal"
 	"github.com/consentgate/consentgate/internal/stats"
@@ -33,6 +34,12 @@ func (a *App) openStore(ctx context.Context) error {
 	a.marks = &marks{store: s, now: time.Now, log: a.log}
 	_ = a.marks.read(ctx) // so that the first message need not wait; run reports what is wrong
 	a.store = &watched{Store: counting, marks: a.marks, fingerprint: keys.Fingerprint(), log: a.log}
+	if box, ok := s.(gate.Inbox); ok {
+		a.inbox = &inbox{
+			box: box, intake: gate.Intake{Store: a.store, Keys: keys}, trusted: a.store.trusted.Load,
+			reader: readerName(a.cfg.Hostname, a.cfg.DataDir), now: time.Now, count: a.counts.Add, log: a.log,
+		}
+	}
 	err = a.store.verify(ctx)
 	if a.store.answers.Store(err == nil); errors.Is(err, errOtherKey) {
 		return err

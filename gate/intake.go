@@ -62,9 +62,9 @@ func (in Intake) change(now time.Time, e Event) (Change, error) {
 	c.Event.Recipient = ""
 	switch e.Type {
 	case Erased:
-		return c, invalidEvent("type", "erased is not sent as an event: erase the recipient instead")
+		return c, invalidEvent("type", "erased is not sent as an event: erase the recipient instead; store copy brings a whole store over")
 	case Restored:
-		return c, invalidEvent("type", "restored is not sent as an event: the person undoes a withdrawal on its page")
+		return c, invalidEvent("type", "restored is not sent as an event: the person undoes a withdrawal on its page; store copy brings a whole store over")
 	}
 	if err := e.Validate(now); err != nil {
 		return c, err

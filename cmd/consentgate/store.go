@@ -15,7 +15,7 @@ import (
 )
 
 func (p *program) storeCommand() *cobra.Command {
-	return p.group("store", "make a consent store", `Make a consent store.`, p.storeInitCommand())
+	return p.group("store", "make and copy consent stores", `Make and copy consent stores.`, p.storeInitCommand(), p.storeCopyCommand())
 }
 
 func (p *program) storeInitCommand() *cobra.Command {

@@ -70,6 +70,14 @@ func (c *announced) Read(p []byte) (int, error) {
 	return c.Conn.Read(p)
 }
 
+// Through implements [wire.Passing].
+func (c *announced) Through() net.Conn {
+	if c.ahead != nil {
+		return nil
+	}
+	return c.Conn
+}
+
 // unannounced is a connection from elsewhere. It ends where it begins with a PROXY header all the same: the gate has
 // greeted by then, so the first octets are looked at as they pass.
 type unannounced struct {
@@ -100,6 +108,14 @@ func (c *unannounced) Read(p []byte) (int, error) {
 		c.begin = nil
 	}
 	return n, err
+}
+
+// Through implements [wire.Passing].
+func (c *unannounced) Through() net.Conn {
+	if !c.proven {
+		return nil
+	}
+	return c.Conn
 }
 
 // meet learns from a proxy who its client is. It is false where the proxy does not say.

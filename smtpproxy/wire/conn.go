@@ -16,6 +16,7 @@ type Conn struct {
 	o   Options
 
 	in      input
+	idle    *awaiter // of nc; nil where it has none
 	content Content
 	broken  error // no command may be read any more
 
@@ -27,7 +28,9 @@ type Conn struct {
 
 // NewConn speaks SMTP on nc. Nothing is read or written yet.
 func NewConn(nc net.Conn, o Options) *Conn {
-	return &Conn{raw: nc, nc: nc, o: o.withDefaults()}
+	c := &Conn{raw: nc, nc: nc, o: o.withDefaults()}
+	c.idle = newAwaiter(nc, c.o.Buffers)
+	return c
 }
 
 // Buffered tells whether more input has arrived already.
@@ -66,10 +69,35 @@ func (c *Conn) read(deadline time.Time, interruptible bool) error {
 		if interruptible && c.interrupted.Swap(false) { // after the deadline is set: see Interrupt
 			return ErrInterrupted
 		}
-		err := c.in.read(c.nc)
+		err := c.receive()
 		early := errors.Is(err, os.ErrDeadlineExceeded) && c.o.Now().Before(deadline)
 		if !early || !c.interrupted.Load() {
 			return err
 		}
+	}
+}
+
+// Passing is a connection that looks at the octets that come first, and then only passes on.
+type Passing interface {
+	net.Conn
+	// Through is the connection below once nothing is looked at any more, nil until then.
+	Through() net.Conn
+}
+
+// receive reads once. Where nothing is unread it waits without a buffer, if the socket allows that.
+func (c *Conn) receive() error {
+	if c.idle == nil {
+		c.lookThrough()
+	}
+	if c.idle == nil || c.in.buf != nil {
+		return c.in.read(c.nc, c.o.Buffers)
+	}
+	return c.idle.read(&c.in)
+}
+
+func (c *Conn) lookThrough() {
+	if p, ok := c.nc.(Passing); ok && p.Through() != nil {
+		c.nc = p.Through()
+		c.idle = newAwaiter(c.nc, c.o.Buffers)
 	}
 }

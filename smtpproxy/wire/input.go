@@ -6,81 +6,87 @@ import (
 )
 
 const (
-	idleBuffer  = 1 << 10  // what a session begins with
-	keptBuffer  = 4 << 10  // what it may keep while it waits for a command
-	largeBuffer = 64 << 10 // what a message passes through
+	smallBuffer = 2 << 10  // what commands are read into, and replies are queued in
+	largeBuffer = 64 << 10 // what a message passes through, or a long group of commands
 )
 
-type block [largeBuffer]byte
-
-// Buffers lends large read buffers to the messages of one server's connections, so that idle connections hold none.
-// The zero value is ready; it may be used by many connections at once.
+// Buffers lends read and write buffers to one server's connections, so that idle ones hold none. The zero value is
+// ready; it may be used by many connections at once.
 type Buffers struct {
-	pool sync.Pool
+	small, large sync.Pool
 }
 
-func (b *Buffers) borrow() *block {
-	if p, ok := b.pool.Get().(*block); ok {
-		return p
+func (b *Buffers) borrow(size int) []byte {
+	switch size {
+	case smallBuffer:
+		if p, ok := b.small.Get().(*[smallBuffer]byte); ok {
+			return p[:]
+		}
+	case largeBuffer:
+		if p, ok := b.large.Get().(*[largeBuffer]byte); ok {
+			return p[:]
+		}
 	}
-	return new(block)
+	return make([]byte, size)
 }
 
-func (b *Buffers) giveBack(p *block) { b.pool.Put(p) }
+// giveBack takes any buffer and keeps those of the two sizes.
+func (b *Buffers) giveBack(buf []byte) {
+	switch buf = buf[:cap(buf)]; len(buf) {
+	case smallBuffer:
+		b.small.Put((*[smallBuffer]byte)(buf))
+	case largeBuffer:
+		b.large.Put((*[largeBuffer]byte)(buf))
+	}
+}
 
 // input is the read buffer of a connection: buf[r:w] has arrived and is not consumed. Bytes that were consumed stay
 // where they are until the next read, so that slices of them may be handed out.
 type input struct {
-	buf  []byte
+	buf  []byte // borrowed; nil while there is nothing in it
 	r, w int
-	own  []byte // small, the session's
-	lent *block // large, a message's; nil between messages
 }
 
 func (in *input) unread() []byte { return in.buf[in.r:in.w] }
 
 func (in *input) skip(n int) { in.r += n }
 
-// enlarge borrows a large buffer and moves what has arrived into it.
+// enlarge moves what has arrived into a large buffer.
 func (in *input) enlarge(b *Buffers) {
-	if in.lent != nil {
-		return
+	if len(in.buf) < largeBuffer {
+		in.move(b, largeBuffer)
 	}
-	in.lent = b.borrow()
-	in.use(in.lent[:])
 }
 
-// settle, once everything is consumed, starts over in a buffer fit for an idle session.
+// settle gives the buffer back once everything is consumed.
 func (in *input) settle(b *Buffers) {
-	if in.r < in.w {
-		return
+	if in.r == in.w {
+		b.giveBack(in.buf)
+		*in = input{}
 	}
-	if in.lent != nil {
-		b.giveBack(in.lent)
-		in.lent = nil
-	}
-	if len(in.own) > keptBuffer {
-		in.own = nil
-	}
-	in.buf, in.r, in.w = in.own, 0, 0
 }
 
-// use replaces the buffer, by one that holds at least what is unread.
-func (in *input) use(buf []byte) {
-	in.w = copy(buf, in.unread())
-	in.r, in.buf = 0, buf
+// move goes on in a buffer of another size, which holds at least what is unread.
+func (in *input) move(b *Buffers, size int) {
+	old, buf := in.buf, b.borrow(size)
+	*in = input{buf: buf, w: copy(buf, in.unread())}
+	b.giveBack(old)
 }
 
-// read reads once. Where the last read filled the buffer, a line is long or the client pipelines: a small buffer
-// doubles. Callers bound how much they leave unread, and thereby the size.
-func (in *input) read(from io.Reader) error {
+// read reads once, after it has made room. Where the last read filled a small buffer, a line is long or the client
+// pipelines: a large one follows. Callers bound how much they leave unread, and thereby the size.
+func (in *input) read(from io.Reader, b *Buffers) error {
 	full := in.w == len(in.buf)
 	switch {
-	case full && (in.lent == nil || in.r == 0):
-		in.own = make([]byte, max(idleBuffer, 2*len(in.buf)))
-		in.use(in.own)
+	case in.buf == nil:
+		in.move(b, smallBuffer)
+	case full && len(in.buf) < largeBuffer:
+		in.move(b, largeBuffer)
+	case full && in.r == 0:
+		in.move(b, 2*len(in.buf))
 	case in.r > 0:
-		in.use(in.buf)
+		in.w = copy(in.buf, in.unread())
+		in.r = 0
 	}
 	n, err := from.Read(in.buf[in.w:])
 	in.w += n

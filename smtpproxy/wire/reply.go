@@ -7,16 +7,15 @@ import (
 	"github.com/emersion/go-smtp"
 )
 
-const (
-	replyLine = 512     // octets of a reply line with its CRLF (RFC 5321 section 4.5.3.1.5)
-	idleReply = 1 << 10 // what a queue of replies may hold on to once it is sent
-)
+// replyLine is the most octets of a reply line with its CRLF (RFC 5321 section 4.5.3.1.5).
+const replyLine = 512
 
 // Reply queues a reply, one line for each line of Message. The enhanced code (RFC 2034) stands on every line;
 // smtp.EnhancedCodeNotSet becomes X.0.0 and smtp.NoEnhancedCode none, nor do 3xx replies have any. What is not
 // printable ASCII becomes "?", and what exceeds the line limit is cut off: no text can add a line of its own.
 func (c *Conn) Reply(r *smtp.SMTPError) {
 	enhanced := enhancedCode(r)
+	c.makeRoom()
 	more := true
 	for text, line := r.Message, ""; more; {
 		line, text, more = strings.Cut(text, "\n")
@@ -26,6 +25,7 @@ func (c *Conn) Reply(r *smtp.SMTPError) {
 
 // ReplyLines queues a reply without enhanced codes: the greeting, and the answer to EHLO (RFC 2034 section 4).
 func (c *Conn) ReplyLines(code int, lines []string) {
+	c.makeRoom()
 	for i, line := range lines {
 		c.out = appendReply(c.out, code, i < len(lines)-1, "", line)
 	}
@@ -40,11 +40,16 @@ func (c *Conn) Flush() error {
 		return c.writeErr
 	}
 	_, c.writeErr = c.nc.Write(c.out)
-	c.out = c.out[:0]
-	if cap(c.out) > idleReply {
-		c.out = nil
-	}
+	c.o.Buffers.giveBack(c.out)
+	c.out = nil
 	return c.writeErr
+}
+
+// makeRoom borrows the queue of replies for as long as it holds any.
+func (c *Conn) makeRoom() {
+	if c.out == nil {
+		c.out = c.o.Buffers.borrow(smallBuffer)[:0]
+	}
 }
 
 func enhancedCode(r *smtp.SMTPError) string {

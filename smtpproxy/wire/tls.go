@@ -27,7 +27,7 @@ func (c *Conn) StartTLS(config *tls.Config) error {
 		c.writeErr = c.broken // never in plaintext what was meant for TLS
 		return c.broken
 	}
-	c.nc = conn
+	c.nc, c.idle = conn, nil // what TLS has decrypted does not show at the socket
 	return nil
 }
 

@@ -35,6 +35,7 @@ type world struct {
 	pools    []*upstream.Pool
 	drain    context.CancelFunc
 	done     chan error
+	heard    [1 << 10]byte // what its sockets read into, one after another
 }
 
 // build changes a gate's options before it starts.

@@ -122,23 +122,38 @@ func (s *session) abort() { _ = s.conn.NetConn().Close() }
 // serve runs the session to its end. base ends only when a drain is over.
 func (s *session) serve(base context.Context) {
 	defer func() { _ = s.conn.Close() }()
+	if !s.enter() {
+		return
+	}
+	defer s.leave()
+	s.converse(base)
+}
+
+// enter brings the session to its greeting, where there is a place for it.
+func (s *session) enter() bool {
 	if !s.meet() {
-		return
+		return false
 	}
-	network := networkOf(s.ip)
-	if !s.srv.networks.enter(network, s.set.Limits.NetworkSessions) {
+	if !s.srv.networks.enter(networkOf(s.ip), s.set.Limits.NetworkSessions) {
 		s.turnAway(tooManyOfNetwork)
-		return
+		return false
 	}
-	defer s.srv.networks.leave(network)
-	defer s.signOut()
-	if s.ln.TLS == TLSImplicit {
-		if err := s.conn.StartTLS(s.ln.Config); err != nil {
-			s.noteForged(err)
-			return
-		}
+	if s.ln.TLS == TLSImplicit && s.conn.StartTLS(s.ln.Config) != nil {
+		s.leave()
+		return false
 	}
 	s.conn.ReplyLines(220, []string{s.srv.opt.Hostname + " ESMTP consentgate"})
+	return true
+}
+
+func (s *session) leave() {
+	s.signOut()
+	s.srv.networks.leave(networkOf(s.ip))
+}
+
+// converse takes commands to the end of the session. Most sessions spend their lives here, waiting, so it is kept from
+// having more on its stack than it needs: a goroutine's stack shrinks only where three quarters of it are free.
+func (s *session) converse(base context.Context) {
 	for !s.closing {
 		if s.tx == nil && s.srv.isDraining() {
 			s.conn.Reply(draining.reply())

@@ -47,7 +47,7 @@ func (a *App) openAdmin(ctx context.Context) error {
 		return err
 	}
 	p := new(private)
-	if p.server, err = admin.New(a.adminOptions(set)); err != nil {
+	if p.server, err = admin.New(a.adminOptions(set)); err != nil { //nolint:contextcheck // requests bring a context of their own
 		return err
 	}
 	var lc net.ListenConfig
@@ -59,7 +59,7 @@ func (a *App) openAdmin(ctx context.Context) error {
 		p.current.Store(certificate)
 		p.socket = tls.NewListener(p.socket, &tls.Config{
 			MinVersion:         tls.VersionTLS12,
-			GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return p.current.Load(), nil },
+			GetConfigForClient: func(h *tls.ClientHelloInfo) (*tls.Config, error) { return p.current.Load().GetConfigForClient(h) },
 		})
 	}
 	p.web = &http.Server{

@@ -142,3 +142,24 @@ func (e *Event) startsWaiting(c Consent) bool {
 	}
 	return false
 }
+
+// EventTypes lists the set.
+func EventTypes() []EventType {
+	return []EventType{
+		Granted, ConfirmationRequested, Confirmed, Refused, Withdrawn, Restored, Renewed, Activity, Invalidated,
+		Complained, Bounced, Suppressed, Unsuppressed, Erased,
+	}
+}
+
+// Reasons lists the set, as docs/replies.md has it.
+func Reasons() []Reason {
+	return []Reason{
+		ReasonNoConsent, ReasonPassiveUnconfirmed, ReasonConfirmationPending, ReasonConfirmationRequired, ReasonWithdrawn,
+		ReasonExpired, ReasonInvalidated, ReasonEvidenceIncomplete, ReasonComplained, ReasonSuppressed, ReasonHardBounced,
+		ReasonStreamNotAllowed, ReasonSenderNotAllowed, ReasonNullSender, ReasonUnsubscribeImpossible,
+		ReasonInvalidAddress, ReasonStoreUnavailable, ReasonUpstreamUnavailable,
+	}
+}
+
+// Defers reports whether the reason puts a recipient off; every other reason blocks.
+func (r Reason) Defers() bool { return r == ReasonStoreUnavailable || r == ReasonUpstreamUnavailable }

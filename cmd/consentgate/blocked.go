@@ -88,8 +88,8 @@ func (p *program) blocked(ctx context.Context, f blockedFlags) error {
 // query reads the flags that select, all but the recipient, whose id needs the keys.
 func (p *program) query(f blockedFlags) (gate.BlockQuery, error) {
 	q := gate.BlockQuery{Stream: f.stream, Reason: gate.Reason(f.reason)}
-	if f.reason != "" && !slices.Contains(reasons(), q.Reason) {
-		return q, usage("--reason %q is not known: use one of %s", f.reason, joined(reasons()))
+	if f.reason != "" && !slices.Contains(gate.Reasons(), q.Reason) {
+		return q, usage("--reason %q is not known: use one of %s", f.reason, joined(gate.Reasons()))
 	}
 	if f.recipient != "" {
 		if _, err := gate.ParseAddress(f.recipient); err != nil {
@@ -179,18 +179,6 @@ func (o *opened) unseen(ctx context.Context, q gate.BlockQuery, seen map[string]
 		}
 	}
 	return fresh, nil
-}
-
-// reasons are those of docs/replies.md.
-func reasons() []gate.Reason {
-	return []gate.Reason{
-		gate.ReasonNoConsent, gate.ReasonPassiveUnconfirmed, gate.ReasonConfirmationPending,
-		gate.ReasonConfirmationRequired, gate.ReasonWithdrawn, gate.ReasonExpired, gate.ReasonInvalidated,
-		gate.ReasonEvidenceIncomplete, gate.ReasonComplained, gate.ReasonSuppressed, gate.ReasonHardBounced,
-		gate.ReasonStreamNotAllowed, gate.ReasonSenderNotAllowed, gate.ReasonNullSender,
-		gate.ReasonUnsubscribeImpossible, gate.ReasonInvalidAddress, gate.ReasonStoreUnavailable,
-		gate.ReasonUpstreamUnavailable,
-	}
 }
 
 func joined[T ~string](words []T) string { return strings.Join(texts(words), ", ") }

@@ -12,6 +12,7 @@ import (
 	"github.com/consentgate/consentgate/gate"
 	"github.com/consentgate/consentgate/internal/bulk"
 	"github.com/consentgate/consentgate/internal/config"
+	"github.com/consentgate/consentgate/internal/stats"
 )
 
 func (p *program) completionCommand() *cobra.Command {
@@ -65,7 +66,9 @@ func (p *program) choices() map[string]func() []string {
 		"grant/evidence":      evidenceKeys,
 		"confirm/evidence":    evidenceKeys,
 		"blocked/format":      blockFormats,
-		"blocked/reason":      func() []string { return texts(reasons()) },
+		"blocked/reason":      func() []string { return texts(gate.Reasons()) },
+		"stats/by":            func() []string { return texts(stats.Breakdowns()) },
+		"stats/format":        blockFormats,
 		"export/format":       func() []string { return []string{bulk.FormatCSV, bulk.FormatJSONL} },
 		"export/state":        func() []string { return texts(exportStates()) },
 		"import/format":       func() []string { return []string{bulk.FormatCSV, bulk.FormatJSONL} },

@@ -16,6 +16,7 @@ import (
 	"github.com/consentgate/consentgate/internal/app"
 	"github.com/consentgate/consentgate/internal/config"
 	"github.com/consentgate/consentgate/internal/seal"
+	"github.com/consentgate/consentgate/internal/stats"
 )
 
 // program is what every command shares: where it reads and writes, and the global flags.
@@ -93,11 +94,16 @@ func (p *program) options(flags config.Overlay) config.Options {
 	return config.Options{Path: p.configPath, Env: p.env, Root: p.root, Flags: flags}
 }
 
+// countTime is how long a command's counters may take to reach the store.
+const countTime = 30 * time.Second
+
 // opened is the store and keys that a command works with.
 type opened struct {
 	gate.Store
-	cfg  *config.Config
-	keys *seal.Keys
+	cfg    *config.Config
+	keys   *seal.Keys
+	counts *stats.Sums // of the events that the command applies
+	say    func(format string, args ...any)
 }
 
 // open opens the store of the settings, which must stand already, and says which one that is.
@@ -115,13 +121,21 @@ func (p *program) openWith(ctx context.Context, cfg *config.Config) (*opened, er
 	if err != nil {
 		return nil, err
 	}
-	return &opened{Store: s, cfg: cfg, keys: keys}, nil
+	counts := stats.NewSums(s, p.now)
+	return &opened{Store: stats.Counting(s, counts, p.now, nil), cfg: cfg, keys: keys, counts: counts, say: p.say}, nil
 }
 
 func (p *program) sayStore(cfg *config.Config) { p.say("store %s", config.RedactURL(cfg.Store)) }
 
 // close ends a command's use of the store; a record that did not reach it has been reported by then.
-func (o *opened) close() { _ = o.Close() }
+func (o *opened) close() {
+	ctx, cancel := context.WithTimeout(context.Background(), countTime)
+	defer cancel()
+	if err := o.counts.Flush(ctx); err != nil {
+		o.say("stats will lack what this command recorded: %v", err)
+	}
+	_ = o.Close()
+}
 
 // print writes v as one line of JSON with --json, else as text does.
 func (p *program) print(v any, text func(w io.Writer)) error {

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/consentgate/consentgate/internal/config"
+	"github.com/consentgate/consentgate/internal/metrics"
 	"github.com/consentgate/consentgate/internal/seal"
 	"github.com/consentgate/consentgate/internal/stats"
 	"github.com/consentgate/consentgate/smtpproxy"
@@ -56,6 +57,8 @@ type App struct {
 	keys        *seal.Keys
 	blocks      *blockLog
 	counts      *stats.Sums
+	metrics     *metrics.Metrics
+	journals    []namedJournal
 	streams     *unsub.Streams
 	reloaded    chan struct{} // holds a token where the store has yet to remember reloaded streams
 	withdrawals *unsub.Withdrawals

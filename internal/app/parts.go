@@ -30,7 +30,8 @@ func (a *App) openStore(ctx context.Context) error {
 	a.noteExport()
 	a.counts = stats.NewSums(s, time.Now)
 	a.onClose("counters", a.lastCounts)
-	counting := stats.Counting(s, a.counts, time.Now, nil)
+	a.metrics = a.newMetrics()
+	counting := stats.Counting(s, a.counts, time.Now, a.metrics.Withdrawn)
 	a.marks = &marks{store: s, now: time.Now, log: a.log}
 	_ = a.marks.read(ctx) // so that the first message need not wait; run reports what is wrong
 	a.store = &watched{Store: counting, marks: a.marks, fingerprint: keys.Fingerprint(), log: a.log}
@@ -74,6 +75,7 @@ func (a *App) openJournal(name string, retention time.Duration) (*journal.Journa
 	if err != nil {
 		return nil, fmt.Errorf("journal of %s: %w", name, err)
 	}
+	a.journals = append(a.journals, namedJournal{name, j})
 	a.onClose("journal of "+name, j.Close)
 	return j, nil
 }

@@ -148,6 +148,22 @@ func (j *Journal) advance(to cursor) {
 	}
 }
 
+// Behind is how many octets of the journal are yet to be delivered.
+func (j *Journal) Behind() int64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	var octets int64
+	for _, s := range j.segments {
+		if s.num >= j.at.seg {
+			octets += s.size
+		}
+		if s.num == j.at.seg {
+			octets -= j.at.off
+		}
+	}
+	return octets
+}
+
 // Drain waits until everything appended before the call is delivered by the Ship that runs, or ctx ends.
 func (j *Journal) Drain(ctx context.Context) error {
 	j.mu.Lock()

@@ -45,6 +45,7 @@ var edges = map[string][]string{
 	"internal/bulk":      {"gate"},
 	"internal/evidence":  {"gate"},
 	"internal/journal":   {},
+	"internal/metrics":   {"gate"},
 	"internal/retention": {"gate"},
 	"internal/seal":      {"gate"},
 	"internal/sink":      {},

@@ -21,9 +21,17 @@ type Holding struct {
 
 // Holdings are the consents that stand now. Expiry is the packs' and not in it: a state is what the events add up to.
 type Holdings struct {
-	Recipients int64     `json:"recipients"`
-	Consents   int64     `json:"consents"` // one for each recipient and purpose
-	Rows       []Holding `json:"rows"`     // by purpose, the most first
+	Recipients int64        `json:"recipients"`
+	Consents   int64        `json:"consents"` // one for each recipient and purpose
+	Rows       []Holding    `json:"rows"`     // by purpose, the most first
+	Classes    []ClassShare `json:"classes"`  // passive, active, other; always these three
+}
+
+// ClassShare is how many of all consents rest on grants of a class.
+type ClassShare struct {
+	Class    string   `json:"class"`
+	Consents int64    `json:"consents"`
+	Share    *float64 `json:"share"` // of all; null: there are none
 }
 
 // holding is what Records sums by.
@@ -51,6 +59,15 @@ func Records(ctx context.Context, store gate.Scanner, progress func(recipients i
 		}
 	}
 	h.Rows = rowsOf(sums)
+	for _, class := range []string{Passive, Active, Other} {
+		var n int64
+		for _, row := range h.Rows {
+			if row.Class == class {
+				n += row.Consents
+			}
+		}
+		h.Classes = append(h.Classes, ClassShare{class, n, share(n, h.Consents)})
+	}
 	return h, nil
 }
 

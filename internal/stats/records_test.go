@@ -55,6 +55,9 @@ func TestRecordsAreCountedByPurposeStateAndMethod(t *testing.T) {
 		{Purpose: "newsletter", State: gate.StateActiveDouble, Method: gate.MethodDouble, Class: stats.Active, Consents: 1, Share: 0.25},
 		{Purpose: "newsletter", State: gate.StatePassiveConfirmed, Method: gate.MethodPassive, Class: stats.Passive, Consents: 1, Share: 0.25},
 		{Purpose: "offers", State: gate.StateWithdrawn, Class: stats.Other, Consents: 1, Share: 1},
+	}, Classes: []stats.ClassShare{
+		{Class: stats.Passive, Consents: 3, Share: new(0.6)}, {Class: stats.Active, Consents: 1, Share: new(0.2)},
+		{Class: stats.Other, Consents: 1, Share: new(0.2)},
 	}}
 	if diff := cmp.Diff(want, got); diff != "" || seen != 5 {
 		t.Errorf("saw %d; holdings (-want +got):\n%s", seen, diff)

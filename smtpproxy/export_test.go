@@ -5,6 +5,8 @@ import (
 	"net"
 	"time"
 
+	"github.com/emersion/go-smtp"
+
 	"github.com/consentgate/consentgate/gate"
 	"github.com/consentgate/consentgate/smtpproxy/wire"
 )
@@ -42,3 +44,11 @@ func (r *Refusals) Spend(now time.Time, credential string, n, budget int) int {
 
 // Len is how many clients something is remembered of.
 func (r *Refusals) Len() int { return len(r.r.young) + len(r.r.old) }
+
+// OwnReplies are those to every problem that the gate itself finds.
+func OwnReplies() (all []*smtp.SMTPError) {
+	for p := unknownCommand; p <= withdrawnMeanwhile; p++ {
+		all = append(all, p.reply())
+	}
+	return all
+}

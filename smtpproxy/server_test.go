@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -326,35 +325,6 @@ func withCredential(w *world, o *smtpproxy.Options) {
 	o.Credentials = []smtpproxy.Credential{{
 		Username: "crm", PasswordHash: string(hash), Streams: []string{"promo", "news"}, Senders: []string{"*@example.com"},
 	}}
-}
-
-// TestDialogues plays every file of testdata/dialogue; the folder says in which world.
-func TestDialogues(t *testing.T) {
-	t.Parallel()
-	worlds := map[string]build{
-		"plain":     func(*world, *smtpproxy.Options) {},
-		"storedown": func(w *world, _ *smtpproxy.Options) { w.records.set(true) },
-		"upstreamdown": func(_ *world, o *smtpproxy.Options) {
-			o.Upstream = upstream.New(upstream.Options{Targets: []upstream.Target{{Address: "127.0.0.1:1", TLS: upstream.None}}})
-		},
-		"auth":     withCredential,
-		"refusing": func(w *world, _ *smtpproxy.Options) { refuse(w.upstream) },
-		"lmtp":     func(w *world, o *smtpproxy.Options) { o.Listeners[0].LMTP = true; refuse(w.upstream) },
-		"strict":   func(_ *world, o *smtpproxy.Options) { o.MinimalReplies, o.DefaultStream = true, "" },
-	}
-	for name, change := range worlds {
-		files, err := filepath.Glob(filepath.Join("testdata", "dialogue", name, "*.smtp"))
-		if err != nil || len(files) == 0 {
-			t.Fatalf("no dialogues for %s: %v", name, err)
-		}
-		for _, file := range files {
-			t.Run(name+"/"+filepath.Base(file), func(t *testing.T) {
-				t.Parallel()
-				w := start(t, change)
-				smtptest.Run(t, w.addr, file, w.upstream)
-			})
-		}
-	}
 }
 
 // refuse makes an upstream that has a refusal for each recipient that a dialogue names.

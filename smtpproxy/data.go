@@ -2,10 +2,8 @@ package smtpproxy
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"hash"
 	"slices"
 	"strings"
 	"time"
@@ -36,11 +34,11 @@ type delivery struct {
 	spooled  bool      // nothing is sent before the whole message is here
 	deadline time.Time // past it no new copy starts
 
-	sum          hash.Hash // of the message as received; nil where the ledger has no part in it
-	key          string    // of the message in the ledger, once it is asked for
-	entered      bool      // no other session delivers the message, and no other gate unless the ledger failed
-	noted        bool      // the ledger knows the message from an earlier try
-	acknowledged bool      // the client is told 250, and somebody has the message
+	sum          *digest // of the message as received; nil where the ledger has no part in it
+	key          string  // of the message in the ledger, once it is asked for
+	entered      bool    // no other session delivers the message, and no other gate unless the ledger failed
+	noted        bool    // the ledger knows the message from an earlier try
+	acknowledged bool    // the client is told 250, and somebody has the message
 }
 
 // data runs DATA from the command to the one reply.
@@ -84,10 +82,11 @@ func (s *session) newDelivery() *delivery {
 	d := &delivery{ses: s, tx: s.tx, results: make([]result, len(s.tx.rcpts))}
 	d.owed, d.twin = s.tx.forwarded()
 	d.copies = gate.Plan(s.tx.stream, d.owed, s.set.Upstream.Caps().RcptMax)
+	d.spooled = len(d.copies) > 1
 	if len(d.owed) > 1 && !s.ln.LMTP {
-		d.sum = sha256.New()
+		d.spooled = d.spooled || s.srv.opt.PartlyDelivered()
+		d.sum = newDigest(d.spooled)
 	}
-	d.spooled = len(d.copies) > 1 || d.sum != nil && s.srv.opt.PartlyDelivered()
 	return d
 }
 
@@ -193,9 +192,7 @@ func (d *delivery) take(ctx context.Context) (*smtp.SMTPError, error) {
 	if err := d.editHeader(); err != nil {
 		return nil, err
 	}
-	if d.sum != nil {
-		_, _ = d.sum.Write(d.header.Raw)
-	}
+	d.sum.begin(d.header.Raw)
 	switch {
 	case len(d.copies) == 0:
 		if err := d.content.Drain(); err != nil {

@@ -106,6 +106,7 @@ func (d *delivery) accepts(i int, a upstream.Answer) bool {
 	for n, r := range d.copies[i].Recipients {
 		if !a.Rcpts[n].Positive() {
 			d.results[r] = refusal(a.Rcpts[n])
+			d.sum.need()
 		}
 	}
 	return true

@@ -2,7 +2,9 @@ package smtpproxy
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/hex"
+	"hash"
 	"slices"
 	"time"
 
@@ -26,11 +28,50 @@ const (
 // ledger names a person. It is asked for when the whole message has been read.
 func (d *delivery) ledgerKey() string {
 	if d.key == "" {
-		_, _ = d.sum.Write([]byte("\x00" + d.tx.sender.Canonical()))
-		d.key = "message:" + hex.EncodeToString(d.sum.Sum(nil))
+		_, _ = d.sum.hash.Write([]byte("\x00" + d.tx.sender.Canonical()))
+		d.key = "message:" + hex.EncodeToString(d.sum.hash.Sum(nil))
 	}
 	return d.key
 }
+
+// digest is the SHA-256 of a message that passes. One that nobody has to know is given up where it becomes costly. Nil
+// is none at all.
+type digest struct {
+	hash   hash.Hash
+	needed bool
+	size   int // of the body so far
+}
+
+// digestMost is how many octets of a body are hashed without need: 40 microseconds.
+const digestMost = 64 << 10
+
+func newDigest(needed bool) *digest { return &digest{hash: sha256.New(), needed: needed} }
+
+// begin takes the header, which is bounded.
+func (s *digest) begin(header []byte) {
+	if s != nil {
+		_, _ = s.hash.Write(header)
+	}
+}
+
+// need keeps a digest to the end of its message. It is called before the body comes.
+func (s *digest) need() {
+	if s != nil {
+		s.needed = true
+	}
+}
+
+// add takes a piece of the body.
+func (s *digest) add(p []byte) {
+	if s == nil {
+		return
+	}
+	if s.size += len(p); s.known() {
+		_, _ = s.hash.Write(p)
+	}
+}
+
+func (s *digest) known() bool { return s != nil && (s.needed || s.size <= digestMost) }
 
 // note writes down who has the message, so that a retry of the same bytes leaves them out. Where that fails the retry
 // sends to them again.
@@ -114,8 +155,8 @@ func (d *delivery) leave(ctx context.Context, done bool) {
 }
 
 // handOn sends the 250 of a message and sees whether anybody is left to hear it. Where nobody is, the client will try
-// again: what the ledger has is answered 250 then and not sent, and a message of one recipient, which is not hashed, is
-// sent again.
+// again: what the ledger has is answered 250 then and not sent. A message that was not hashed, since it has one
+// recipient or is large, is sent again.
 func (d *delivery) handOn(ctx context.Context) {
 	s := d.ses
 	if !d.acknowledged || s.conn.Buffered() || s.present() && s.conn.Flush() == nil {
@@ -124,7 +165,7 @@ func (d *delivery) handOn(ctx context.Context) {
 	d.count(gate.CountUnheard)
 	s.log.Warn("the client left before it heard that its message was accepted", "stream", d.tx.stream.Name,
 		"message_id", d.tx.messageID, "recipients", len(d.owed))
-	if d.sum != nil {
+	if d.sum.known() {
 		d.note(ctx, d.owed, unheardTTL)
 	}
 }

@@ -1,7 +1,6 @@
 package smtpproxy_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -230,36 +229,40 @@ func TestTwoGatesDoNotSendAMessageAtTheSameTime(t *testing.T) {
 }
 
 // leave sends a message and is gone before the upstream answers, which it does slowly.
-func (w *world) leave(from string, to ...string) {
+func (w *world) leave(content, from string, to ...string) {
 	w.tb.Helper()
 	w.upstream.On(smtptest.Dot, smtptest.Slow(1).Times(1))
 	c := w.rawClient()
 	c.begin(from, to...)
-	if _, err := c.nc.Write([]byte("Message-ID: <1@example.com>\r\nSubject: hello\r\n\r\ntext\r\n.\r\n")); err != nil {
+	if _, err := c.nc.Write([]byte(content + ".\r\n")); err != nil {
 		w.tb.Fatal(err)
 	}
 	_ = c.nc.Close()
 }
 
 // TestAClientThatDoesNotWaitForTheReplyChangesNothing: the dot has come, so the message is sent, and the upstream
-// connection stays good. What several have is not sent again.
+// connection stays good. What several have is not sent again, unless it is large.
 func TestAClientThatDoesNotWaitForTheReplyChangesNothing(t *testing.T) {
 	t.Parallel()
 	cases := []struct {
 		name, from string
 		to         []string
+		lines      int
 		again      int // how often each has the message after the retry
 	}{
-		{"one recipient", "news@example.com", []string{"active"}, 2},
-		{"several share a copy", "news@example.com", []string{"active", "double"}, 1},
-		{"a copy each", "promo@example.com", []string{"active", "double"}, 1},
+		{"one recipient", "news@example.com", []string{"active"}, 1, 2},
+		{"several share a copy", "news@example.com", []string{"active", "double"}, 1, 1},
+		{"several share a large copy", "news@example.com", []string{"active", "double"}, 10_000, 2},
+		{"a copy each", "promo@example.com", []string{"active", "double"}, 1, 1},
+		{"a large copy each", "promo@example.com", []string{"active", "double"}, 10_000, 1},
 	}
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			var log loud
-			w := start(t, func(_ *world, o *smtpproxy.Options) { o.Log = slog.New(slog.NewTextHandler(&log, nil)) })
-			w.leave(tc.from, tc.to...)
+			w := start(t, bigMessages, func(_ *world, o *smtpproxy.Options) { o.Log = slog.New(slog.NewTextHandler(&log, nil)) })
+			content := "Message-ID: <1@example.com>\r\nSubject: hello\r\n\r\n" + strings.Repeat("some text\r\n", tc.lines)
+			w.leave(content, tc.from, tc.to...)
 			stream, _, _ := strings.Cut(tc.from, "@")
 			smtptest.Eventually(t, "it is counted", func() bool { return w.counted.of("unheard."+stream) == 1 })
 			smtptest.Eventually(t, "the session is over", func() bool { return w.server.Sessions() == 0 })
@@ -267,8 +270,7 @@ func TestAClientThatDoesNotWaitForTheReplyChangesNothing(t *testing.T) {
 			if line := log.String(); !strings.Contains(line, "<1@example.com>") || !strings.Contains(line, "session=") || strings.Contains(line, "active@") {
 				t.Errorf("logged %q, want session and message id and nobody's address", line)
 			}
-			c := w.rawClient()
-			if got := c.message([]byte("Message-ID: <1@example.com>\r\nSubject: hello\r\n\r\ntext\r\n"), tc.from, tc.to...); !strings.HasPrefix(got, "250") {
+			if got := w.rawClient().message([]byte(content), tc.from, tc.to...); !strings.HasPrefix(got, "250") {
 				t.Errorf("the retry got %s", got)
 			}
 			w.wantServed(tc.again, tc.to...)
@@ -304,14 +306,26 @@ func TestAClientThatOnlyStopsTalkingHearsTheReply(t *testing.T) {
 // TestAMessageIsTheSameToTheLedgerStreamedAndSpooled: whatever the size of its pieces.
 func TestAMessageIsTheSameToTheLedgerStreamedAndSpooled(t *testing.T) {
 	t.Parallel()
-	w := start(t, bigMessages)
-	content := slices.Concat([]byte("Subject: x\r\n\r\n"), bytes.Repeat([]byte("..dots and text\r\n"), 20_000))
-	w.upstream.OnRcpt("double@example.net", smtptest.Reply("450 4.2.0 greylisted").Times(1))
-	for _, reply := range []string{"451 4.4.2 Delivered to 1 of 2", "250"} {
-		if got := w.rawClient().message(content, "news@example.com", "active", "double"); !strings.HasPrefix(got, reply) {
-			t.Errorf("got %s, want %s", got, reply)
-		}
+	const head = "Subject: x\r\n\r\n"
+	for name, content := range map[string]string{
+		"small":                     head + "text\r\n",
+		"large":                     head + strings.Repeat("..dots and text\r\n", 20_000),
+		"a header that is large":    "X-Long: a\r\n" + strings.Repeat("\t"+strings.Repeat("b", 98)+"\r\n", 900) + "\r\ntext\r\n",
+		"as large as is hashed":     head + strings.Repeat("0123456789abcd\r\n", 4096),
+		"just larger":               head + strings.Repeat("0123456789abcd\r\n", 4096) + "x\r\n",
+		"a header and nothing else": head,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := start(t, bigMessages)
+			w.upstream.OnRcpt("double@example.net", smtptest.Reply("450 4.2.0 greylisted").Times(1))
+			for _, reply := range []string{"451 4.4.2 Delivered to 1 of 2", "250"} {
+				if got := w.rawClient().message([]byte(content), "news@example.com", "active", "double"); !strings.HasPrefix(got, reply) {
+					t.Errorf("got %s, want %s", got, reply)
+				}
+			}
+			checkCopies(t, name, w.upstream.Messages(), content, true, 2)
+			w.wantServed(1, "active", "double")
+		})
 	}
-	checkCopies(t, "both", w.upstream.Messages(), string(content), true, 2)
-	w.wantServed(1, "active", "double")
 }

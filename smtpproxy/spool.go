@@ -3,7 +3,6 @@ package smtpproxy
 import (
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"os"
 
@@ -19,7 +18,7 @@ type body interface {
 // incoming is what the client sends behind the header.
 type incoming struct {
 	content *wire.Content
-	sum     hash.Hash // takes every octet that passes; nil: none
+	sum     *digest // of all that passes
 }
 
 // each passes the content on piece by piece. An error of the client's side is a clientError; the other is next's.
@@ -32,9 +31,7 @@ func (in incoming) each(next func(p []byte) error) error {
 		if err != nil {
 			return &clientError{err}
 		}
-		if in.sum != nil {
-			_, _ = in.sum.Write(p)
-		}
+		in.sum.add(p)
 		if err := next(p); err != nil {
 			return err
 		}

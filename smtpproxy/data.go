@@ -180,7 +180,7 @@ func (d *delivery) need() upstream.Need {
 
 // take reads the message and sends it.
 func (d *delivery) take(ctx context.Context) (*smtp.SMTPError, error) {
-	header, err := wire.ReadHeader(d.content, nil, d.ses.set.Limits.Wire)
+	header, err := wire.ReadHeader(d.content, d.ses.srv.headers.take(), d.ses.set.Limits.Wire)
 	if err != nil {
 		return nil, err
 	}
@@ -259,4 +259,5 @@ func (d *delivery) close(ctx context.Context) {
 	if sp, ok := d.body.(*spool); ok {
 		sp.close()
 	}
+	d.ses.srv.headers.giveBack(d.header.Raw)
 }

@@ -2,6 +2,7 @@ package smtpproxy
 
 import (
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/consentgate/consentgate/gate"
@@ -98,4 +99,24 @@ func (s *session) protocol() string {
 		name += "A"
 	}
 	return name
+}
+
+// headers lends the memory that headers of messages are read into.
+type headers struct{ pool sync.Pool }
+
+// maxKept is the largest that is lent again: almost all headers are smaller.
+const maxKept = 16 << 10
+
+func (h *headers) take() []byte {
+	if p, ok := h.pool.Get().(*[]byte); ok {
+		return *p
+	}
+	return nil
+}
+
+// giveBack takes the memory of a header that nobody looks at any more.
+func (h *headers) giveBack(raw []byte) {
+	if cap(raw) > 0 && cap(raw) <= maxKept {
+		h.pool.Put(&raw)
+	}
 }

@@ -24,6 +24,7 @@ type Server struct {
 	nullSender budget
 	refusals   refusals
 	buffers    wire.Buffers // for messages being read, shared by all sessions
+	headers    headers
 	sockets    []net.Listener
 	log        *slog.Logger
 	trace      trace

@@ -51,6 +51,7 @@ func (p *program) serve(ctx context.Context, o config.Overlay) error {
 		return err
 	}
 	p.sayStore(cfg)
+	tune(os.Getenv)
 	hangup, stop := hangups()
 	defer stop()
 	return app.Run(ctx, cfg, p.log(slog.LevelInfo), app.Reloads{Wanted: hangup, Load: load})

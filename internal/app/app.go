@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -185,6 +186,7 @@ func (a *App) announce() {
 	}
 	a.log.Info("ready", "mode", string(cfg.Mode))
 	a.notify.tell(notifyReady)
+	debug.FreeOSMemory() // what starting took: packs and settings as YAML, above all
 }
 
 func (a *App) probe(ctx context.Context) error {

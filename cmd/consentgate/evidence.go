@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,12 +9,14 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/oklog/ulid/v2"
 	"github.com/spf13/cobra"
 
 	"github.com/consentgate/consentgate/gate"
 	"github.com/consentgate/consentgate/internal/app"
+	"github.com/consentgate/consentgate/internal/config"
 	"github.com/consentgate/consentgate/internal/evidence"
 	"github.com/consentgate/consentgate/internal/seal"
 )
@@ -101,18 +102,22 @@ func (p *program) document(ctx context.Context, s *opened, addr gate.Address, he
 	return evidence.Build(evidence.Material{
 		Header: header, Person: h.person, Blocks: h.blocks, Acts: h.acts, Wordings: h.wordings,
 		Controller: evidence.Party{Name: b.Name, Address: b.Address, Contact: b.Contact, PrivacyURL: b.PrivacyURL},
-		Withdraw:   withdrawal(s.cfg.Unsubscribe.PublicURL, b.Contact),
+		PublicURL:  s.cfg.Unsubscribe.PublicURL,
 		Storage:    kind + ", addresses " + s.cfg.StoreAddresses,
-		Retention:  "until erased; refusals are kept",
+		Retention:  retentionText(s.cfg.Retention),
 		Decisions:  decisions,
 	}), nil
 }
 
-func withdrawal(publicURL, contact string) string {
-	if publicURL == "" {
-		return cmp.Or(contact, "to the controller")
+// retentionText says for how long records stand, as the config does.
+func retentionText(r config.Retention) string {
+	days := func(d time.Duration) string {
+		if d == 0 {
+			return "forever"
+		}
+		return fmt.Sprintf("%dd", d/(24*time.Hour))
 	}
-	return "the unsubscribe link of each message (one click), " + publicURL
+	return fmt.Sprintf("evidence %s, inactive %s, refusals forever", days(r.Evidence), days(r.Inactive))
 }
 
 // decisions are today's answers for the streams that need consent.

@@ -73,6 +73,13 @@ func (p *program) wordingAdd(ctx context.Context, w gate.Wording, path string) e
 		return err
 	}
 	defer s.close()
+	stands, err := s.standing(ctx, kept)
+	if err != nil {
+		return err
+	}
+	if stands {
+		return p.printWording(kept)
+	}
 	if err := p.act(ctx, s, "wording.add", gate.ID{}, "id "+w.ID, "version "+w.Version, "language "+w.Language,
 		"sha256 "+kept.SHA256); err != nil {
 		return err
@@ -80,8 +87,26 @@ func (p *program) wordingAdd(ctx context.Context, w gate.Wording, path string) e
 	if err := s.AddWording(ctx, kept); err != nil {
 		return err
 	}
-	return p.print(kept.Wording, func(out io.Writer) {
-		line(out, fmt.Sprintf("%s, version %s, %s: sha256 %s", kept.ID, kept.Version, kept.Language, kept.SHA256))
+	return p.printWording(kept)
+}
+
+// standing reports whether the wording is kept already; the error says that another text is.
+func (o *opened) standing(ctx context.Context, w gate.WordingText) (bool, error) {
+	all, err := o.WordingTexts(ctx, w.ID)
+	if err != nil {
+		return false, err
+	}
+	for _, have := range all {
+		if have.Compare(w) == 0 {
+			return true, have.Same(w)
+		}
+	}
+	return false, nil
+}
+
+func (p *program) printWording(w gate.WordingText) error {
+	return p.print(w.Wording, func(out io.Writer) {
+		line(out, fmt.Sprintf("%s, version %s, %s: sha256 %s", w.ID, w.Version, w.Language, w.SHA256))
 	})
 }
 

@@ -16,7 +16,7 @@ type Material struct {
 	Acts       []gate.AuditEntry // about the recipient
 	Wordings   []gate.WordingText
 	Controller Party  // whose gate this is; empty fields are not known
-	Withdraw   string // how consent is withdrawn, in words or as a URL
+	PublicURL  string // of the unsubscribe pages; empty: none
 	Storage    string // where records stand
 	Retention  string // for how long
 	Decisions  []Decision
@@ -62,15 +62,26 @@ func (m Material) processing() []Processing {
 		p := Processing{
 			Purpose: purpose, State: c.State, Since: c.At, LastAct: c.LastAct, Basis: basisOf(c), Method: c.Method, Via: c.Via,
 			Jurisdiction: cmp.Or(c.Jurisdiction, m.Person.Record.Jurisdiction), Audience: c.Audience, Withdrawn: c.Refused,
-			PrivacyNotice: m.Controller.PrivacyURL, WithdrawalMethod: m.Withdraw, StorageLocation: m.Storage,
+			PrivacyNotice: m.Controller.PrivacyURL, StorageLocation: m.Storage,
 			Retention: m.Retention, Incomplete: c.Incomplete,
 		}
 		if e, ok := grantOf(m.Person.Events, purpose, c); ok {
 			p.DefaultState, p.Source, p.Controller, p.Notice = e.DefaultState, e.Source, e.Controller, e.Wording
 		}
+		p.WithdrawalMethod, p.WithdrawalAt = m.withdrawal()
 		out = append(out, p)
 	}
 	return out
+}
+
+func (m Material) withdrawal() (method, at string) {
+	switch {
+	case m.PublicURL != "":
+		return WithdrawalOneClick, m.PublicURL
+	case m.Controller.Contact != "":
+		return WithdrawalContact, m.Controller.Contact
+	}
+	return WithdrawalController, ""
 }
 
 // grantOf is the event that a consent rests on: the latest of its source by the moment its state was reached. A consent

@@ -67,7 +67,8 @@ type Processing struct {
 	PrivacyNotice    string            `json:"privacy_notice,omitempty"` // URL
 	Notice           gate.Wording      `json:"notice,omitzero"`
 	Withdrawn        time.Time         `json:"withdrawn,omitzero"`
-	WithdrawalMethod string            `json:"withdrawal_method"`
+	WithdrawalMethod string            `json:"withdrawal_method"`       // one of the Withdrawal constants
+	WithdrawalAt     string            `json:"withdrawal_at,omitempty"` // URL or contact
 	StorageLocation  string            `json:"storage_location"`
 	Retention        string            `json:"retention_period"`
 	Incomplete       bool              `json:"evidence_incomplete,omitempty"`
@@ -130,6 +131,13 @@ type Decision struct {
 	Citation      string       `json:"citation,omitempty"`
 	PolicyVersion string       `json:"policy_version"`
 }
+
+// How consent is withdrawn.
+const (
+	WithdrawalOneClick   = "one_click"
+	WithdrawalContact    = "contact"
+	WithdrawalController = "controller" // nothing is configured
+)
 
 // The lawful bases that a record may rest on.
 const (

@@ -1,6 +1,11 @@
 package gate_test
 
 import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -143,4 +148,55 @@ func TestWhatWasNotAppliedCountsAsNothing(t *testing.T) {
 			t.Errorf("%s counts as %v", name, got)
 		}
 	}
+}
+
+// A constant that is missing from its list would have no series, no completion and no help.
+func TestTheListsOfClosedSetsAreWhole(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		file, typ string
+		got       []string
+	}{
+		{"decision.go", "Reason", words(gate.Reasons())}, {"event.go", "EventType", words(gate.EventTypes())},
+	} {
+		want := constants(t, c.file, c.typ)
+		slices.Sort(want)
+		slices.Sort(c.got)
+		if diff := cmp.Diff(want, c.got); diff != "" || len(want) == 0 {
+			t.Errorf("%s (-declared +listed):\n%s", c.typ, diff)
+		}
+	}
+}
+
+func words[T ~string](list []T) []string {
+	out := make([]string, len(list))
+	for i, w := range list {
+		out[i] = string(w)
+	}
+	return out
+}
+
+// constants are the values that a file declares of a type.
+func constants(t *testing.T, file, typ string) []string {
+	t.Helper()
+	f, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	ast.Inspect(f, func(n ast.Node) bool {
+		v, ok := n.(*ast.ValueSpec)
+		if !ok {
+			return true
+		}
+		if id, ok := v.Type.(*ast.Ident); ok && id.Name == typ {
+			value, err := strconv.Unquote(v.Values[0].(*ast.BasicLit).Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out = append(out, value)
+		}
+		return true
+	})
+	return out
 }

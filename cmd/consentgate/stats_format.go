@@ -280,6 +280,10 @@ func countText(n int64, what string) string {
 	return grouped(n) + " " + what + "s"
 }
 
+// amount shows at least the first digit of what is more than nothing.
 func amount(p *stats.Price, decimals int) string {
+	if decimals > 0 && p.Amount > 0 && p.Amount < 0.01 {
+		decimals = 4
+	}
 	return strings.TrimSpace(strconv.FormatFloat(p.Amount, 'f', decimals, 64) + " " + p.Currency)
 }

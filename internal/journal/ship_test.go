@@ -98,6 +98,30 @@ func TestShipDeliversInOrderInBoundedBatchesAndRemovesWhatIsShipped(t *testing.T
 	}
 }
 
+func TestBehindIsWhatIsYetToBeDelivered(t *testing.T) {
+	t.Parallel()
+	r := new(receiver)
+	j := open(t, t.TempDir(), quick())
+	if n := j.Behind(); n != 0 {
+		t.Errorf("an empty journal is %d octets behind", n)
+	}
+	appendAll(t, j, numbered(10)...) // several segments
+	all := j.Behind()
+	if all < 10*int64(len("record 00")) {
+		t.Errorf("%d octets behind, want at least what the records hold", all)
+	}
+	stop := ship(t, j, r)
+	drain(t, j)
+	stop()
+	if n := j.Behind(); n != 0 {
+		t.Errorf("%d octets behind when all is delivered", n)
+	}
+	appendAll(t, j, "one")
+	if n := j.Behind(); n <= 0 || n >= all {
+		t.Errorf("%d octets behind with one record, %d with ten", n, all)
+	}
+}
+
 func TestShipRemembersHowFarItCame(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

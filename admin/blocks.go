@@ -42,7 +42,7 @@ func (s *Server) blocks(ctx context.Context, in *blocksInput) (*blocksOutput, er
 	if err != nil {
 		return nil, err
 	}
-	if err := s.mayReveal(ctx, in.Reveal, "blocks.reveal", q.Recipient); err != nil {
+	if err := s.mayReveal(ctx, in.Reveal, "blocked.reveal", q.Recipient); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)

@@ -19,8 +19,8 @@ type eraseInput struct {
 type eraseOutput struct {
 	Body struct {
 		RecipientID string `json:"recipient_id"`
-		Events      int    `json:"events_removed"`
-		Kept        int    `json:"events_kept" doc:"Refusals, and the event that records the erasure"`
+		Events      int    `json:"events" doc:"Events that were removed"`
+		Kept        int    `json:"kept" doc:"Events that remain, without the address: refusals, and the one that records the erasure"`
 		Blocks      int    `json:"blocks" doc:"Entries of the blocked-send log that lost the address"`
 	}
 }
@@ -33,7 +33,7 @@ func (s *Server) erase(ctx context.Context, in *eraseInput) (*eraseOutput, error
 	id := s.opt.Keys.ID(addr)
 	detail := ""
 	if in.Body.KeepProof {
-		detail = "keep proof"
+		detail = "proof yes"
 	}
 	if err := s.audit(ctx, "consent.erase", id, detail); err != nil {
 		return nil, err

@@ -96,6 +96,9 @@ func (s *Server) events(ctx context.Context, in *eventsInput) (*eventsOutput, er
 // again: what it took already counts once.
 func (s *Server) apply(ctx context.Context, texts [][]byte) (*eventsOutput, error) {
 	answers, events := s.read(ctx, texts)
+	if err := s.auditEvents(ctx, len(events)); err != nil {
+		return nil, err
+	}
 	intake := gate.Intake{Store: s.opt.Store, Keys: s.opt.Keys}
 	for rest := events; len(rest) > 0; rest = rest[min(len(rest), applyBatch):] {
 		if err := s.applySome(ctx, intake, rest[:min(len(rest), applyBatch)]); err != nil {
@@ -114,6 +117,14 @@ func (s *Server) apply(ctx context.Context, texts [][]byte) (*eventsOutput, erro
 		}
 	}
 	return out, nil
+}
+
+// auditEvents notes events that a person brings by hand; an application's are in the history under its name.
+func (s *Server) auditEvents(ctx context.Context, n int) error {
+	if n == 0 || holder(ctx).Role == RoleIngest {
+		return nil
+	}
+	return s.audit(ctx, "consent.apply", gate.ID{}, fmt.Sprint("events ", n))
 }
 
 // reading is an event that could be read, and the place of its answer.

@@ -158,6 +158,9 @@ func TestWhoBroughtAnEventStandsBeforeWhoeverItNames(t *testing.T) {
 	if a := s.ask(t, admin.RoleOperator, "/api/v1/events", body); a.status != http.StatusOK {
 		t.Fatalf("%+v", a)
 	}
+	if len(s.acts) != 1 || s.acts[0].Name != "consent.apply" || s.acts[0].Detail != "events 1" || s.acts[0].Actor != "token:operator-1" {
+		t.Errorf("noted %+v", s.acts)
+	}
 	if diff := cmp.Diff("api:operator-1/person", s.person(t, "ann@example.com").Events[0].Actor); diff != "" {
 		t.Error(diff)
 	}

@@ -169,7 +169,7 @@ func recipientID(text string) (gate.ID, error) {
 }
 
 func (s *Server) record(ctx context.Context, id gate.ID, reveal bool) (*recordOutput, error) {
-	if err := s.mayReveal(ctx, reveal, "record.reveal", id); err != nil {
+	if err := s.mayReveal(ctx, reveal, "consent.reveal", id); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)

@@ -120,7 +120,7 @@ func TestARecordIsMaskedUnlessADPORevealsIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []gate.Act{{Time: now(), Actor: "token:dpo-1", Role: "dpo", Name: "record.reveal", Subject: id}}
+	want := []gate.Act{{Time: now(), Actor: "token:dpo-1", Role: "dpo", Name: "consent.reveal", Subject: id}}
 	if diff := cmp.Diff(want, s.acts); diff != "" {
 		t.Errorf("audit (-want +got):\n%s", diff)
 	}
@@ -227,7 +227,7 @@ func TestBlocksShowAddressesToADPOOnly(t *testing.T) {
 	}
 	problemOf(t, s.ask(t, admin.RoleOperator, "/api/v1/blocks?reveal=true", ""), http.StatusForbidden, "role dpo")
 	s.ask(t, admin.RoleDPO, "/api/v1/blocks?reveal=true", "").into(t, &p)
-	if p.Blocks[0].Recipient != ann || p.Blocks[0].Address != "" || len(s.acts) != 1 || s.acts[0].Name != "blocks.reveal" {
+	if p.Blocks[0].Recipient != ann || p.Blocks[0].Address != "" || len(s.acts) != 1 || s.acts[0].Name != "blocked.reveal" {
 		t.Errorf("got %+v, noted %+v", p, s.acts)
 	}
 }

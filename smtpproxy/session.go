@@ -138,9 +138,12 @@ func (s *session) enter() bool {
 		s.turnAway(tooManyOfNetwork)
 		return false
 	}
-	if s.ln.TLS == TLSImplicit && s.conn.StartTLS(s.ln.Config) != nil {
-		s.leave()
-		return false
+	if s.ln.TLS == TLSImplicit {
+		if err := s.conn.StartTLS(s.ln.Config); err != nil {
+			s.noteForged(err)
+			s.leave()
+			return false
+		}
 	}
 	s.conn.ReplyLines(220, []string{s.srv.opt.Hostname + " ESMTP consentgate"})
 	return true

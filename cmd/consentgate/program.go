@@ -100,10 +100,9 @@ const countTime = 30 * time.Second
 // opened is the store and keys that a command works with.
 type opened struct {
 	gate.Store
-	cfg    *config.Config
-	keys   *seal.Keys
-	counts *stats.Sums // of the events that the command applies
-	say    func(format string, args ...any)
+	cfg   *config.Config
+	keys  *seal.Keys
+	flush func() // brings the counts of the command's events into the store
 }
 
 // open opens the store of the settings, which must stand already, and says which one that is.
@@ -122,18 +121,21 @@ func (p *program) openWith(ctx context.Context, cfg *config.Config) (*opened, er
 		return nil, err
 	}
 	counts := stats.NewSums(s, p.now)
-	return &opened{Store: stats.Counting(s, counts, p.now, nil), cfg: cfg, keys: keys, counts: counts, say: p.say}, nil
+	flush := func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), countTime)
+		defer cancel()
+		if err := counts.Flush(ctx); err != nil {
+			p.say("stats will lack what this command recorded: %v", err)
+		}
+	}
+	return &opened{Store: stats.Counting(s, counts, p.now, nil), cfg: cfg, keys: keys, flush: flush}, nil
 }
 
 func (p *program) sayStore(cfg *config.Config) { p.say("store %s", config.RedactURL(cfg.Store)) }
 
 // close ends a command's use of the store; a record that did not reach it has been reported by then.
 func (o *opened) close() {
-	ctx, cancel := context.WithTimeout(context.Background(), countTime)
-	defer cancel()
-	if err := o.counts.Flush(ctx); err != nil {
-		o.say("stats will lack what this command recorded: %v", err)
-	}
+	o.flush()
 	_ = o.Close()
 }
 

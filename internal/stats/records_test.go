@@ -43,7 +43,8 @@ func TestRecordsAreCountedByPurposeStateAndMethod(t *testing.T) {
 		holds("newsletter", gate.StatePassiveUnconfirmed, gate.MethodPassive),
 		holds("newsletter", gate.StatePassiveUnconfirmed, gate.MethodPassive),
 		holds("newsletter", gate.StatePassiveConfirmed, gate.MethodPassive),
-		both, {},
+		both,
+		{},
 	}}
 	seen := 0
 	got, err := stats.Records(t.Context(), store, func(n int) { seen = n })
@@ -56,7 +57,8 @@ func TestRecordsAreCountedByPurposeStateAndMethod(t *testing.T) {
 		{Purpose: "newsletter", State: gate.StatePassiveConfirmed, Method: gate.MethodPassive, Class: stats.Passive, Consents: 1, Share: 0.25},
 		{Purpose: "offers", State: gate.StateWithdrawn, Class: stats.Other, Consents: 1, Share: 1},
 	}, Classes: []stats.ClassShare{
-		{Class: stats.Passive, Consents: 3, Share: new(0.6)}, {Class: stats.Active, Consents: 1, Share: new(0.2)},
+		{Class: stats.Passive, Consents: 3, Share: new(0.6)},
+		{Class: stats.Active, Consents: 1, Share: new(0.2)},
 		{Class: stats.Other, Consents: 1, Share: new(0.2)},
 	}}
 	if diff := cmp.Diff(want, got); diff != "" || seen != 5 {

@@ -140,8 +140,9 @@ type Ledger interface {
 	Leave(ctx context.Context, key, owner string) error
 	// Note adds members to key and sets their time to live.
 	Note(ctx context.Context, key string, members []string, ttl time.Duration) error
-	// Forget removes the members, and the lease where it is owner's.
-	Forget(ctx context.Context, key, owner string) error
+	// Forget removes members from key, and the lease where it is owner's. Others that are noted stay: a message may come
+	// in several transactions.
+	Forget(ctx context.Context, key, owner string, members []string) error
 	// Open reports whether members are noted under any key. It is cheap, and may say true a while too long.
 	Open(ctx context.Context) (bool, error)
 }

@@ -78,14 +78,19 @@ func (s *digest) known() bool { return s != nil && (s.needed || s.size <= digest
 func (d *delivery) note(ctx context.Context, recipients []int, ttl time.Duration) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), ledgerTime)
 	defer cancel()
-	members := make([]string, len(recipients))
-	for i, r := range recipients {
-		members[i] = d.tx.rcpts[r].id.String()
-	}
-	if err := d.ses.srv.opt.Ledger.Note(ctx, d.ledgerKey(), members, ttl); err != nil {
+	if err := d.ses.srv.opt.Ledger.Note(ctx, d.ledgerKey(), d.members(recipients), ttl); err != nil {
 		d.count(gate.CountLedgerFailed)
-		d.ses.log.Error("who has the message could not be noted, its retry repeats them", "recipients", len(members), "err", err)
+		d.ses.log.Error("who has the message could not be noted, its retry repeats them", "recipients", len(recipients), "err", err)
 	}
+}
+
+// members are recipients as the ledger knows them.
+func (d *delivery) members(recipients []int) []string {
+	out := make([]string, len(recipients))
+	for i, r := range recipients {
+		out[i] = d.tx.rcpts[r].id.String()
+	}
+	return out
 }
 
 // enter takes the message's lease, so that nobody else sends it at the same time, and leaves out what an earlier try
@@ -135,19 +140,24 @@ func (d *delivery) leaveOut(members []string) {
 }
 
 // leave gives the lease back, one too that may have been taken without an answer, and where the message is done ends
-// its entry. What cannot be removed ends by itself.
+// the notes about its recipients. What cannot be removed ends by itself.
 func (d *delivery) leave(ctx context.Context, done bool) {
 	if !d.entered {
 		return
 	}
-	srv := d.ses.srv
-	end, bound := srv.opt.Ledger.Leave, leaveTime
+	srv, bound := d.ses.srv, leaveTime
 	if done && d.noted {
-		end, bound = srv.opt.Ledger.Forget, ledgerTime
+		bound = ledgerTime
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), bound)
 	defer cancel()
-	if err := end(ctx, d.ledgerKey(), srv.owner); err != nil {
+	var err error
+	if done && d.noted {
+		err = srv.opt.Ledger.Forget(ctx, d.ledgerKey(), srv.owner, d.members(d.owed))
+	} else {
+		err = srv.opt.Ledger.Leave(ctx, d.ledgerKey(), srv.owner)
+	}
+	if err != nil {
 		d.ses.log.Warn("delivery ledger", "err", err)
 	}
 	srv.delivering.leave(d.ledgerKey())

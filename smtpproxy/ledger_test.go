@@ -81,6 +81,20 @@ func TestAnUpstreamThatTakesFewerRecipientsThanItSaysServesThemAll(t *testing.T)
 	w.wantServed(1, to...)
 }
 
+// TestWhatOneTransactionIsDoneWithStaysNotedForTheOther: a queue may send one message in several transactions.
+func TestWhatOneTransactionIsDoneWithStaysNotedForTheOther(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	w.upstream.OnRcpt("r1@example.net", smtptest.Reply("450 4.2.0 greylisted").Times(1))
+	w.play(message("order@shop.example.com", "451 4.4.2 Delivered to 2 of 3", "r1", "r2", "r3"))
+	w.play(message("order@shop.example.com", "250", "r4", "r5"))
+	w.play(message("order@shop.example.com", "250", "r1", "r2", "r3"))
+	w.wantServed(1, "r1", "r2", "r3", "r4", "r5")
+	if w.partlyDelivered() {
+		t.Error("the ledger is open though all is done")
+	}
+}
+
 func TestANoticeIsNotSentBeforeTheMessageIs(t *testing.T) {
 	t.Parallel()
 	w := start(t)

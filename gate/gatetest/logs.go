@@ -134,12 +134,14 @@ func (s *Store) Note(ctx context.Context, key string, names []string, ttl time.D
 }
 
 // Forget implements [gate.Ledger].
-func (s *Store) Forget(ctx context.Context, key, owner string) error {
+func (s *Store) Forget(ctx context.Context, key, owner string, names []string) error {
 	if err := s.lock(ctx); err != nil {
 		return err
 	}
 	defer s.mu.Unlock()
-	delete(s.members, key)
+	for _, name := range names {
+		delete(s.members[key].names, name)
+	}
 	s.release(key, owner)
 	return nil
 }

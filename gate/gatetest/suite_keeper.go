@@ -166,7 +166,7 @@ func wantEveryCallRefused(ctx context.Context, t *testing.T, s gate.Store) {
 	wantUnavailable(t, "Enter", err)
 	wantUnavailable(t, "Leave", s.Leave(ctx, "key", "owner"))
 	wantUnavailable(t, "Note", s.Note(ctx, "key", []string{"a"}, time.Minute))
-	wantUnavailable(t, "Forget", s.Forget(ctx, "key", "owner"))
+	wantUnavailable(t, "Forget", s.Forget(ctx, "key", "owner", []string{"a"}))
 	_, err = s.Open(ctx)
 	wantUnavailable(t, "Open", err)
 	wantUnavailable(t, "Mark", s.Mark(ctx, mark("m1", "contest:quiz")))

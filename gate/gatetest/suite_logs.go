@@ -184,8 +184,10 @@ var ledgerContract = []contract{
 		noError(t, "Note", s.Note(ctx, "other", []string{"z"}, time.Hour))
 		noError(t, "Note of nobody", s.Note(ctx, "key", nil, time.Hour))
 		same(t, "members", noted(t, s, "key"), []string{"a", "b", "c"})
-		noError(t, "Forget", s.Forget(ctx, "key", "me"))
-		noError(t, "Forget again", s.Forget(ctx, "key", "me"))
+		noError(t, "Forget of one", s.Forget(ctx, "key", "me", []string{"b", "nobody"}))
+		same(t, "members without one", noted(t, s, "key"), []string{"a", "c"})
+		noError(t, "Forget", s.Forget(ctx, "key", "me", []string{"a", "b", "c"}))
+		noError(t, "Forget again", s.Forget(ctx, "key", "me", []string{"a"}))
 		same(t, "members of a forgotten key", noted(t, s, "key"), nil)
 		same(t, "members of the other key", noted(t, s, "other"), []string{"z"})
 	}},
@@ -223,7 +225,7 @@ var ledgerContract = []contract{
 		pass(b, 250*time.Millisecond)
 		Eventually(t, "the lease has expired", func() bool { return enters(t, s, "key", "you", time.Hour) })
 		same(t, "lease while taken", enters(t, s, "key", "me", time.Hour), false)
-		noError(t, "Forget", s.Forget(ctx, "key", "you"))
+		noError(t, "Forget", s.Forget(ctx, "key", "you", nil))
 		same(t, "lease after forget", enters(t, s, "key", "me", time.Hour), true)
 		noError(t, "Leave", s.Leave(ctx, "key", "me"))
 		same(t, "lease after leave", enters(t, s, "key", "you", time.Hour), true)
@@ -243,7 +245,7 @@ var ledgerContract = []contract{
 		ctx, s := ready(t, b)
 		same(t, "lease", enters(t, s, "key", "me", time.Hour), true)
 		noError(t, "Leave", s.Leave(ctx, "key", "you"))
-		noError(t, "Forget", s.Forget(ctx, "key", "you"))
+		noError(t, "Forget", s.Forget(ctx, "key", "you", []string{"a"}))
 		noError(t, "Leave of a key that nobody has", s.Leave(ctx, "other", "you"))
 		same(t, "somebody else's lease", enters(t, s, "key", "you", time.Hour), false)
 	}},
@@ -270,9 +272,10 @@ var ledgerContract = []contract{
 		noError(t, "Note", s.Note(ctx, "key", []string{"b"}, time.Hour))
 		noError(t, "Note", s.Note(ctx, "other", []string{"a"}, time.Hour))
 		same(t, "open with notes", open(t, other), true)
-		noError(t, "Forget", s.Forget(ctx, "key", "me"))
+		noError(t, "Forget", s.Forget(ctx, "key", "me", []string{"a", "b"}))
+		noError(t, "Forget of nobody", s.Forget(ctx, "other", "me", nil))
 		same(t, "open with the other note", open(t, other), true)
-		noError(t, "Forget", s.Forget(ctx, "other", "nobody"))
+		noError(t, "Forget", s.Forget(ctx, "other", "nobody", []string{"a", "never noted"}))
 		same(t, "open when all is forgotten", open(t, other), false)
 	}},
 	{"a note that has expired leaves the ledger closed", func(t *testing.T, b Backend) {

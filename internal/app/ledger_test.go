@@ -36,7 +36,7 @@ func TestALedgerIsOpenWhileAnyGateHasANoteInItAndWhileNobodyCanTell(t *testing.T
 	l.wantOpen(t, "nothing is noted", false)
 	note(t, store)
 	l.wantOpen(t, "another gate noted something", true)
-	if err := store.Forget(t.Context(), "key", "another gate"); err != nil {
+	if err := store.Forget(t.Context(), "key", "another gate", []string{"member"}); err != nil {
 		t.Fatal(err)
 	}
 	l.wantOpen(t, "it is forgotten", false)

@@ -38,7 +38,18 @@ func (s *Store) Enter(ctx context.Context, key, owner string, ttl time.Duration)
 
 // Leave implements [gate.Ledger].
 func (s *Store) Leave(ctx context.Context, key, owner string) error {
-	return orUnavailable(s.ledger.release.Run(ctx, s.patient, []string{leaseKey(key)}, owner).Err())
+	_, err := s.release(ctx, key, owner, nil)
+	return err
+}
+
+// release gives owner's lease back and removes members; left tells whether others are noted.
+func (s *Store) release(ctx context.Context, key, owner string, members []string) (left bool, err error) {
+	args := []any{owner}
+	for _, m := range members {
+		args = append(args, m)
+	}
+	left, err = s.ledger.release.Run(ctx, s.patient, []string{leaseKey(key), ledgerKey(key)}, args...).Bool()
+	return left, orUnavailable(err)
 }
 
 // Note implements [gate.Ledger]. The key is open before anything is noted under it: a gate that looks too early takes
@@ -69,9 +80,10 @@ func (s *Store) setOpen(ctx context.Context, key string, ttl time.Duration) erro
 }
 
 // Forget implements [gate.Ledger].
-func (s *Store) Forget(ctx context.Context, key, owner string) error {
-	if err := s.ledger.release.Run(ctx, s.patient, []string{leaseKey(key), ledgerKey(key)}, owner).Err(); err != nil {
-		return unavailable(err)
+func (s *Store) Forget(ctx context.Context, key, owner string, members []string) error {
+	left, err := s.release(ctx, key, owner, members)
+	if err != nil || left {
+		return err
 	}
 	return orUnavailable(s.patient.ZRem(ctx, openKey, key).Err())
 }

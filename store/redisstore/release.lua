@@ -1,7 +1,8 @@
--- Gives a lease back where it is the owner's, and removes the members where they are named.
+-- Gives a lease back where it is the owner's, and removes members.
 --
--- KEYS: lease, members (may be left out).
--- ARGV: owner.
+-- KEYS: lease, members.
+-- ARGV: owner, then the members to remove.
+-- Returns 1 where members are left, else 0.
 if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
-if KEYS[2] then redis.call('DEL', KEYS[2]) end
-return 1
+for i = 2, #ARGV do redis.call('SREM', KEYS[2], ARGV[i]) end
+return redis.call('EXISTS', KEYS[2])

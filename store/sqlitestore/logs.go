@@ -202,10 +202,12 @@ func (s *Store) Note(ctx context.Context, key string, members []string, ttl time
 }
 
 // Forget implements [gate.Ledger].
-func (s *Store) Forget(ctx context.Context, key, owner string) error {
+func (s *Store) Forget(ctx context.Context, key, owner string, members []string) error {
 	return s.write1(ctx, func(tx *transaction) error {
-		if _, err := tx.Exec("DELETE FROM ledger WHERE key = ?", key); err != nil {
-			return err
+		for _, member := range members {
+			if _, err := tx.Exec("DELETE FROM ledger WHERE key = ? AND member = ?", key, member); err != nil {
+				return err
+			}
 		}
 		return tx.release(key, owner)
 	})

@@ -10,6 +10,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -130,11 +131,26 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "no-store")
+	defer s.survive(w)
 	if by, pattern := s.mux.Handler(r); pattern == "" {
 		refuse(by, w, r)
 		return
 	}
 	s.mux.ServeHTTP(w, r) // which, unlike Handler, finds what {…} stands for
+}
+
+// survive answers a request whose handler panicked, and logs it where people look. A handler that means to break the
+// connection does.
+func (s *Server) survive(w http.ResponseWriter) {
+	fault := recover()
+	if fault == nil {
+		return
+	}
+	if fault == http.ErrAbortHandler {
+		panic(fault)
+	}
+	s.log.Error("admin request failed", "err", fault, "stack", string(debug.Stack()))
+	newProblem(http.StatusInternalServerError, "this did not work; the log of the gate says why").write(w)
 }
 
 // refuse answers with a problem where the mux would answer 404 or 405 in plain text.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"log/slog"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -308,6 +309,20 @@ func TestAnswersLoadNothingAndAreKeptNowhere(t *testing.T) {
 			h.Get("X-Content-Type-Options") != "nosniff" || h.Get("Set-Cookie") != "" || h.Get("Access-Control-Allow-Origin") != "" || h.Get("Link") != "" {
 			t.Errorf("%s: %v", path, h)
 		}
+	}
+}
+
+func TestAPanicIsLoggedAndAnswered(t *testing.T) {
+	t.Parallel()
+	var log strings.Builder
+	s := newSite(t, func(o *admin.Options) {
+		o.Log = slog.New(slog.NewTextHandler(&log, nil))
+		o.Stats = func(context.Context, admin.StatsQuery) (any, error) { panic("ann@example.com") }
+	})
+	a := s.ask(t, admin.RoleViewer, "/api/v1/stats", "")
+	problemOf(t, a, http.StatusInternalServerError, "the log of the gate says why")
+	if !strings.Contains(log.String(), "level=ERROR") || strings.Contains(a.body, "ann") {
+		t.Errorf("answered %s, logged %s", a.body, log.String())
 	}
 }
 

@@ -1,6 +1,7 @@
 package gate_test
 
 import (
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
@@ -29,6 +30,30 @@ func TestWhatIsWrongWithTheJSONOfAnEventIsSaidWithItsField(t *testing.T) {
 			t.Errorf("ParseEvent(%s) = %v, want %q", text, err, want)
 		}
 	}
+}
+
+func FuzzParseEvent(f *testing.F) {
+	for _, text := range []string{
+		`{"id":"a","recipient":"ann@example.com","type":"granted","time":"2026-11-01T10:00:00Z"}`, `{"time":7}`, `{} {}`, `{"source":{"kin":1}}`, "[", "",
+	} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		e, err := gate.ParseEvent(text)
+		switch {
+		case err != nil && (!errors.Is(err, gate.ErrInvalidEvent) || e != gate.Event{}):
+			t.Errorf("got %+v with %v", e, err)
+		case err != nil:
+			return
+		}
+		again, err := json.Marshal(e)
+		if err != nil {
+			return // a year that JSON has no form for
+		}
+		if back, err := gate.ParseEvent(again); err != nil || !back.Time.Equal(e.Time) || back.ID != e.ID || back.Type != e.Type {
+			t.Errorf("%s reads back as %+v, %v", again, back, err)
+		}
+	})
 }
 
 func TestAnEventMayStandOnSeveralLines(t *testing.T) {

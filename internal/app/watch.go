@@ -34,10 +34,24 @@ func (w *watched) Records(ctx context.Context, ids []gate.ID) []gate.Lookup {
 	}
 	out := make([]gate.Lookup, len(ids))
 	for i := range out {
-		out[i].Err = fmt.Errorf("id key not compared yet: %w", gate.ErrUnavailable)
+		out[i].Err = errNotCompared()
 	}
 	return out
 }
+
+// Apply writes nothing until the store is trusted: under our ids, another store's people would become others.
+func (w *watched) Apply(ctx context.Context, changes []gate.Change) []gate.Applied {
+	if w.trusted.Load() {
+		return w.Store.Apply(ctx, changes)
+	}
+	out := make([]gate.Applied, len(changes))
+	for i := range out {
+		out[i].Err = errNotCompared()
+	}
+	return out
+}
+
+func errNotCompared() error { return fmt.Errorf("id key not compared yet: %w", gate.ErrUnavailable) }
 
 // Person is for people to see.
 func (w *watched) Person(ctx context.Context, id gate.ID) (gate.Person, error) {

@@ -46,6 +46,10 @@ func TestAStoreIsNotTrustedBeforeItsKeyWasCompared(t *testing.T) {
 			t.Errorf("before: %v, want ErrUnavailable", l.Err)
 		}
 	}
+	change := []gate.Change{{ID: ids[0], Event: gate.Event{ID: "e", Type: gate.Withdrawn, Purpose: "news", Time: time.Now()}}}
+	if a := w.Apply(t.Context(), change)[0]; !errors.Is(a.Err, gate.ErrUnavailable) {
+		t.Errorf("written before: %v, want ErrUnavailable", a.Err)
+	}
 	f.meta.Store(&gate.Meta{Fingerprint: "ours"})
 	if err := w.verify(t.Context()); err != nil {
 		t.Fatal(err)
@@ -54,6 +58,9 @@ func TestAStoreIsNotTrustedBeforeItsKeyWasCompared(t *testing.T) {
 		if l.Err != nil {
 			t.Errorf("after: %v, want an answer", l.Err)
 		}
+	}
+	if a := w.Apply(t.Context(), change)[0]; a.Err != nil || a.Duplicate {
+		t.Errorf("written after: %+v", a)
 	}
 }
 

@@ -44,6 +44,7 @@ var edges = map[string][]string{
 
 	"internal/bulk":      {"gate"},
 	"internal/evidence":  {"gate"},
+	"internal/formlint":  {},
 	"internal/journal":   {},
 	"internal/metrics":   {"gate"},
 	"internal/retention": {"gate"},

@@ -36,6 +36,9 @@ func measure(ctx context.Context, o options, log io.Writer) (f *results.File, er
 			return nil, err
 		}
 	}
+	if !o.wants("import") {
+		return b.file, nil
+	}
 	return b.file, b.measureImport(ctx)
 }
 
@@ -63,14 +66,30 @@ func (b *benchmark) round(ctx context.Context, round int) error {
 		if err := b.use(ctx, upstream); err != nil {
 			return err
 		}
-		steps := []func(context.Context, int) error{b.warmUp, b.throughput, b.latency}
-		if upstream == results.CountSink {
-			steps = append(steps, b.idle, b.eightHuge)
+		if err := b.rows(ctx, round, upstream); err != nil {
+			return err
 		}
-		for _, step := range steps {
-			if err := step(ctx, round); err != nil {
-				return err
-			}
+	}
+	return nil
+}
+
+func (b *benchmark) rows(ctx context.Context, round int, upstream string) error {
+	for _, step := range []struct {
+		kind    string
+		measure func(context.Context, int) error
+		memory  bool // the same whatever upstream it is
+	}{
+		{"throughput", b.warmUp, false},
+		{"throughput", b.throughput, false},
+		{"latency", b.latency, false},
+		{"idle", b.idle, true},
+		{"huge", b.eightHuge, true},
+	} {
+		if !b.o.wants(step.kind) || step.memory && upstream != results.CountSink {
+			continue
+		}
+		if err := step.measure(ctx, round); err != nil {
+			return err
 		}
 	}
 	return nil

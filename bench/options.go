@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 )
@@ -22,9 +23,16 @@ type options struct {
 	Imported int           // lines
 	Quiet    time.Duration // to wait for the machine to be quiet, before each run; 0: it is not looked at
 	Peers    []string      // that are measured beside the gate
+	Only     []string      // kinds of rows that are measured; none: all
 	Out      string        // folder of the results
 	Dir      string        // where servers keep their data; "": a temporary folder
 }
+
+// kinds of rows.
+func kinds() []string { return []string{"throughput", "latency", "idle", "huge", "import"} }
+
+// wants reports whether rows of a kind are measured.
+func (o options) wants(kind string) bool { return len(o.Only) == 0 || slices.Contains(o.Only, kind) }
 
 // full is what `make bench` runs.
 func full() options {
@@ -61,6 +69,15 @@ func parseFlags(args []string, log io.Writer) (options, error) {
 	f.DurationVar(&o.Quiet, "quiet", o.Quiet, "`time` to wait before each run until the machine is quiet")
 	f.Func("peers", "measure these too: postfix, haraka, or both with a comma", func(s string) error {
 		o.Peers = strings.Split(s, ",")
+		return nil
+	})
+	f.Func("only", "measure only these `kinds` of rows, with commas: "+strings.Join(kinds(), ", "), func(s string) error {
+		o.Only = strings.Split(s, ",")
+		for _, kind := range o.Only {
+			if !slices.Contains(kinds(), kind) {
+				return fmt.Errorf("there are %s", strings.Join(kinds(), ", "))
+			}
+		}
 		return nil
 	})
 	f.StringVar(&o.Out, "out", o.Out, "`folder` of the results")

@@ -52,7 +52,7 @@ func newSession(srv *Server, port int, nc net.Conn) *session {
 		s.raw, _ = sc.SyscallConn()
 	}
 	s.conn = wire.NewConn(s.ln.receive(nc, s.ip), s.wireOptions())
-	s.log = srv.log.With("session", s.id)
+	s.log = slog.New(sessionLog{srv.log.Handler(), s.id})
 	return s
 }
 

@@ -3,12 +3,16 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/user"
 	"strings"
 
 	"github.com/consentgate/consentgate/gate"
+	"github.com/consentgate/consentgate/internal/config"
+	"github.com/consentgate/consentgate/store"
 )
 
 // roleLocal is the role of whoever may run this program with the store's keys: it may do everything.
@@ -24,6 +28,24 @@ func (p *program) act(ctx context.Context, t gate.Trail, name string, subject ga
 		return fmt.Errorf("nothing is done, since the audit log does not take it: %w", err)
 	}
 	return nil
+}
+
+// actOnKeys is act where the store may have no keys here yet. A store that was never made has no log, and needs none.
+func (p *program) actOnKeys(ctx context.Context, cfg *config.Config, name string, detail ...string) error {
+	s, err := store.Open(ctx, cfg.Store, store.Options{Logger: p.log(slog.LevelWarn)})
+	if err != nil {
+		return fmt.Errorf("store %s: %w", config.RedactURL(cfg.Store), err)
+	}
+	_, err = s.Meta(ctx)
+	switch {
+	case errors.Is(err, gate.ErrUninitialised):
+		err = nil
+	case err == nil:
+		err = p.act(ctx, s, name, gate.ID{}, detail...)
+	default:
+		err = fmt.Errorf("nothing is done, since the audit log does not take it: %w", err)
+	}
+	return errors.Join(err, s.Close())
 }
 
 // details joins what is not empty. What looks like an address is left out: file names and reasons may hold one.

@@ -61,6 +61,9 @@ func (p *program) keyExport(ctx context.Context, path, passphraseFile string) er
 	if err != nil {
 		return err
 	}
+	if err := p.actOnKeys(ctx, cfg, "key.export"); err != nil {
+		return err
+	}
 	text, err := seal.Export(cfg.DataDir, keyOptions(cfg), passphrase)
 	if err != nil {
 		return err
@@ -132,6 +135,11 @@ func (p *program) keyImport(ctx context.Context, path, passphraseFile string, un
 	passphrase, err := p.passphrase(ctx, passphraseFile, false)
 	if err != nil {
 		return err
+	}
+	if stands != "" { // else there is no store, or --unchecked: it does not answer
+		if err := p.actOnKeys(ctx, cfg, "key.import"); err != nil {
+			return err
+		}
 	}
 	done, err := seal.Import(cfg.DataDir, keyOptions(cfg), string(text), passphrase, stands)
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/consentgate/consentgate/gate"
 	"github.com/consentgate/consentgate/internal/bulk"
 	"github.com/consentgate/consentgate/internal/config"
 	"github.com/consentgate/consentgate/internal/seal"
@@ -75,14 +76,17 @@ func (p *program) keyRotate(ctx context.Context, kind seal.Kind, in string) erro
 	}
 	defer s.close()
 	r := rotated{Kind: kind, From: p.now().Add(wait).UTC().Truncate(time.Second)}
+	if kind == seal.EncryptionKey && s.cfg.StoreAddresses != seal.AddressesEncrypted {
+		return fmt.Errorf("store_addresses is %s: there is nothing to seal again", s.cfg.StoreAddresses)
+	}
+	if err := p.act(ctx, s, "key.rotate", gate.ID{}, "kind "+string(kind), "from "+when(r.From)); err != nil {
+		return err
+	}
 	if kind == seal.TokenKey {
 		if r.Number, err = seal.Rotate(s.cfg.DataDir, kind, rand.Reader, r.From); err != nil {
 			return err
 		}
 		return p.sayRotated(r)
-	}
-	if s.cfg.StoreAddresses != seal.AddressesEncrypted {
-		return fmt.Errorf("store_addresses is %s: there is nothing to seal again", s.cfg.StoreAddresses)
 	}
 	if err := r.newEncryptionKey(s.cfg.DataDir, wait); err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/consentgate/consentgate/gate"
 	"github.com/consentgate/consentgate/internal/app"
 	"github.com/consentgate/consentgate/internal/retention"
 )
@@ -49,6 +50,11 @@ func (p *program) retentionRun(ctx context.Context, dry bool) error {
 	policy, err := app.Policy(s.cfg)
 	if err != nil {
 		return err
+	}
+	if !dry {
+		if err := p.act(ctx, s, "retention.run", gate.ID{}); err != nil {
+			return err
+		}
 	}
 	bar := p.newProgress("recipients", 0)
 	defer bar.end()

@@ -45,6 +45,7 @@ func (a *App) openStore(ctx context.Context) error {
 	if a.store.answers.Store(err == nil); errors.Is(err, errOtherKey) {
 		return err
 	}
+	a.auditLooser(ctx, s)
 	return nil
 }
 

@@ -37,7 +37,9 @@ func (s *Store) Meta(ctx context.Context) (gate.Meta, error) {
 		return gate.Meta{}, s.whyNoMeta(ctx)
 	}
 	if fields["schema"] != schema {
-		return gate.Meta{}, unavailable(wrongSchema(fields["schema"]))
+		if err := s.settle(ctx, fields["schema"]); err != nil {
+			return gate.Meta{}, unavailable(err)
+		}
 	}
 	created, err := strconv.ParseInt(fields["created"], 10, 64)
 	if err != nil {

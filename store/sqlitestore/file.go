@@ -92,12 +92,15 @@ func (f *file) prepare(ctx context.Context) error {
 	if err := f.read.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
 		return err
 	}
-	switch version {
-	case schema:
-	case 0:
+	switch {
+	case version == 0:
 		return gate.ErrUninitialised
-	default:
+	case version < 0, version > schema:
 		return wrongSchema(version)
+	case version < schema:
+		if err := f.migrate(ctx, steps()); err != nil {
+			return err
+		}
 	}
 	w := &f.writes
 	for _, p := range []struct {

@@ -35,6 +35,11 @@ func (a *App) openStore(ctx context.Context) error {
 	a.marks = &marks{store: s, now: time.Now, log: a.log}
 	_ = a.marks.read(ctx) // so that the first message need not wait; run reports what is wrong
 	a.store = &watched{Store: counting, marks: a.marks, fingerprint: keys.Fingerprint(), log: a.log}
+	if r, ok := s.(interface {
+		Lineage(ctx context.Context) (string, error)
+	}); ok {
+		a.store.lineage = r.Lineage
+	}
 	if box, ok := s.(gate.Inbox); ok {
 		a.inbox = &inbox{
 			box: box, intake: gate.Intake{Store: a.store, Keys: keys}, trusted: a.store.trusted.Load,

@@ -23,8 +23,11 @@ type watched struct {
 	fingerprint string
 	trusted     atomic.Bool
 	answers     atomic.Bool // when it was looked at last
-	back        func()      // the store answers again
-	log         *slog.Logger
+	back        func()      // the store answers again, or is another one that may lack what was last written
+	// lineage names who writes the store's history; nil where it cannot change hands.
+	lineage func(context.Context) (string, error)
+	line    string // as of the last look
+	log     *slog.Logger
 }
 
 // Records defers everybody until the store is trusted.
@@ -100,9 +103,29 @@ func (w *watched) run(ctx context.Context, period time.Duration) error {
 		case err == nil && away:
 			w.log.Info("store answers")
 			w.back()
+		case err == nil && w.changedHands(ctx, period):
+			w.log.Warn("the store was restarted or another server took over: the withdrawals of the last days are applied again")
+			w.back()
 		}
 		away = err != nil
 	}
+}
+
+// changedHands reports whether the server that takes the writes is another one than at the last look: it may lack what
+// the one before it acknowledged last.
+func (w *watched) changedHands(ctx context.Context, period time.Duration) bool {
+	if w.lineage == nil {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, period)
+	defer cancel()
+	line, err := w.lineage(ctx)
+	if err != nil || line == w.line {
+		return false
+	}
+	changed := w.line != ""
+	w.line = line
+	return changed
 }
 
 func (w *watched) look(ctx context.Context, period time.Duration) error {

@@ -163,3 +163,41 @@ func TestAShardThatIsAwayByItselfIsNoticedThoughTheStoreSaysWhoItIs(t *testing.T
 		t.Error(err)
 	}
 }
+
+func TestAStoreThatChangedHandsGetsTheWithdrawalsAgain(t *testing.T) {
+	t.Parallel()
+	f := &fickle{Store: gatetest.NewStore()}
+	f.meta.Store(&gate.Meta{Fingerprint: "ours"})
+	back := make(chan struct{})
+	w := newWatched(f, func() { back <- struct{}{} })
+	var line atomic.Pointer[string]
+	first, second := "one", "two"
+	line.Store(&first)
+	asked := make(chan struct{}, 1)
+	w.lineage = func(context.Context) (string, error) {
+		select {
+		case asked <- struct{}{}:
+		default:
+		}
+		return *line.Load(), nil
+	}
+	if err := w.verify(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- w.run(ctx, time.Millisecond) }()
+	for range 3 { // the first look, and others that find the same
+		select {
+		case <-asked:
+		case <-back:
+			t.Fatal("withdrawals are applied again although nothing has changed")
+		}
+	}
+	line.Store(&second)
+	<-back
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}

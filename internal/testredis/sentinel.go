@@ -3,8 +3,6 @@ package testredis
 import (
 	"fmt"
 	"net"
-	"os"
-	"path/filepath"
 	"testing"
 )
 
@@ -16,15 +14,6 @@ func Sentinel(t testing.TB) (url string, sentinel, master *Server) {
 	t.Helper()
 	master = Start(t)
 	host, port, _ := net.SplitHostPort(master.Addr)
-	sentinel = prepare(t, nil)
-	_, own, _ := net.SplitHostPort(sentinel.Addr)
-	config := filepath.Join(sentinel.dir, "sentinel.conf")
-	text := fmt.Sprintf("port %s\nbind 127.0.0.1\ndir %s\nlogfile log\nsentinel monitor %s %s %s 1\n",
-		own, sentinel.dir, MasterName, host, port)
-	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	sentinel.args = []string{config, "--sentinel"}
-	sentinel.Start()
+	sentinel = startSentinel(t, fmt.Sprintf("sentinel monitor %s %s %s 1\n", MasterName, host, port))
 	return "redis+sentinel://" + sentinel.Addr + "/" + MasterName, sentinel, master
 }

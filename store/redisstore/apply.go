@@ -269,6 +269,7 @@ func (a *application) write(ctx context.Context, tasks []*task, round int) (agai
 	})
 	for i, t := range tasks {
 		retry, err := outcome(cmds[i])
+		a.s.heed(err)
 		switch {
 		case err != nil:
 			a.fail([]*task{t}, err)

@@ -21,6 +21,10 @@ const (
 	workTimeout   = 2 * time.Second
 )
 
+// topologyAge is how old the map of a Cluster's slots may be. The library asks again when a node sends it elsewhere, but
+// not when a node is gone: with its own 60 seconds the recipients of a shard that failed over would wait as long.
+const topologyAge = time.Second
+
 // Options says where Redis is and how to enter it.
 type Options struct {
 	Network            string   // "tcp" (the default) or "unix"
@@ -40,7 +44,7 @@ type Options struct {
 // The library's own defaults make a server that is down or hung cost seconds: five dials, three retries and sockets
 // that do not know of the context.
 func newClient(o Options, timeout time.Duration, retries int) redis.UniversalClient {
-	return redis.NewUniversalClient(&redis.UniversalOptions{
+	universal := &redis.UniversalOptions{
 		Addrs:                 o.Addrs,
 		MasterName:            o.Master,
 		IsClusterMode:         o.Cluster,
@@ -60,7 +64,13 @@ func newClient(o Options, timeout time.Duration, retries int) redis.UniversalCli
 		MaintNotificationsConfig: &maintnotifications.Config{
 			Mode: maintnotifications.ModeDisabled,
 		},
-	})
+	}
+	if !o.Cluster {
+		return redis.NewUniversalClient(universal)
+	}
+	cluster := universal.Cluster()
+	cluster.ClusterStateReloadInterval = topologyAge
+	return redis.NewClusterClient(cluster)
 }
 
 // dialer returns a dialer that honours its context through the TLS handshake too, which the library's does not.

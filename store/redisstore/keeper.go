@@ -122,7 +122,9 @@ func (s *Store) Ping(ctx context.Context) error {
 			return unavailable(err)
 		}
 	}
-	return orUnavailable(s.patient.SetRange(ctx, ledgerKey("ping"), 0, "").Err())
+	err = s.patient.SetRange(ctx, ledgerKey("ping"), 0, "").Err()
+	s.heed(err)
+	return orUnavailable(err)
 }
 
 // RememberStreams implements [gate.Keeper].

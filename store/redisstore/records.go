@@ -24,6 +24,9 @@ type lookup struct {
 
 // Records implements [gate.Reader]. Calls that happen at the same time share a trip.
 func (s *Store) Records(ctx context.Context, ids []gate.ID) []gate.Lookup {
+	if s.isReadOnly() {
+		return refuse(len(ids), errReadOnly)
+	}
 	if s.cluster == nil && len(ids) > 0 {
 		return s.recordsIn(ctx, s.laneOf(ctx, ids[0]), ids)
 	}
@@ -47,11 +50,7 @@ func (s *Store) recordsIn(ctx context.Context, l *lane, ids []gate.ID) []gate.Lo
 	if err == nil {
 		return q.out
 	}
-	out := make([]gate.Lookup, len(ids)) // a batch may still write to q.out
-	for i := range out {
-		out[i].Err = unavailable(err)
-	}
-	return out
+	return refuse(len(ids), err) // not q.out: a batch may still write to it
 }
 
 // lookUp answers all questions: one trip for the records, and a second one for the sentinels of those that are missing.

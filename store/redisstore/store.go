@@ -30,6 +30,8 @@ type Store struct {
 	// newcomers says that the last bulk of changes met mostly recipients without a record, so that the next need not
 	// read before it writes.
 	newcomers atomic.Bool
+	// readOnly is until when (Unix nanoseconds) the server counts as one that takes no writes; 0: it takes them.
+	readOnly atomic.Int64
 }
 
 var _ gate.Store = (*Store)(nil)

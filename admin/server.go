@@ -8,6 +8,7 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
@@ -146,7 +147,7 @@ func (s *Server) survive(w http.ResponseWriter) {
 	if fault == nil {
 		return
 	}
-	if fault == http.ErrAbortHandler {
+	if err, ok := fault.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 		panic(fault)
 	}
 	s.log.Error("admin request failed", "err", fault, "stack", string(debug.Stack()))

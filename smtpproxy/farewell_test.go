@@ -23,7 +23,11 @@ func TestFaultsOfRSET(t *testing.T) { //nolint:paralleltest // see above
 			w.upstream.CloseConnections()
 			checkLeaks(t, w)
 			w.upstream.Forget()
-			pool := cell{t: t, w: w, set: set}.through(smtptest.Rset, fault == smtptest.Hang())
+			pool := upstream.New(upstream.Options{
+				Targets: []upstream.Target{{Address: w.upstream.Addr(), TLS: upstream.None}}, Hello: "gate.example", Reply: patience(fault),
+			})
+			set.Upstream = pool
+			w.reload(*set)
 			w.upstream.OnRcpt("double@example.net", smtptest.Reply("550 5.1.1 gone"))
 			w.upstream.On(smtptest.Rset, fault)
 			w.playFor(t, message("news@example.com", "550 5.1.1 gone", "double")+message("news@example.com", orDefault(want, "250"), "active"))
@@ -114,6 +118,14 @@ func (w *world) playFor(t *testing.T, dialogue string) {
 	if err := smtptest.Play(w.addr, t.Name(), "S: 220\nC: EHLO client.example\nS* 250\n"+dialogue, w.upstream); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// patience is short where nothing but its end tells a fault, and long enough for a busy machine.
+func patience(f smtptest.Fault) time.Duration {
+	if f == smtptest.Hang() {
+		return 2 * time.Second
+	}
+	return 20 * time.Second
 }
 
 func resets(w *world) (n int) {

@@ -3,7 +3,6 @@ package smtpproxy_test
 import (
 	"fmt"
 	"testing"
-	"time"
 
 	"github.com/consentgate/consentgate/smtpproxy/smtptest"
 	"github.com/consentgate/consentgate/smtpproxy/upstream"
@@ -29,7 +28,7 @@ func TestFaultsOfSTARTTLSAndAUTH(t *testing.T) { //nolint:paralleltest // see ab
 				first.Forget()
 				w.upstream.Forget()
 				use := func(targets ...upstream.Target) *upstream.Pool {
-					p := upstream.New(upstream.Options{Targets: targets, Hello: "gate.example", Dial: dialTime(fault)})
+					p := upstream.New(upstream.Options{Targets: targets, Hello: "gate.example", Dial: patience(fault)})
 					set.Upstream = p
 					w.reload(*set)
 					return p
@@ -52,14 +51,6 @@ func TestFaultsOfSTARTTLSAndAUTH(t *testing.T) { //nolint:paralleltest // see ab
 			})
 		}
 	}
-}
-
-// dialTime is short where nothing else ends the wait.
-func dialTime(f smtptest.Fault) time.Duration {
-	if f == smtptest.Hang() {
-		return 200 * time.Millisecond
-	}
-	return 5 * time.Second
 }
 
 // checkOpenings: no message came over an opening that went wrong, so all of them came under TLS and signed in.

@@ -9,9 +9,11 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/consentgate/consentgate/admin"
 	"github.com/consentgate/consentgate/gate"
 	"github.com/consentgate/consentgate/internal/bulk"
 	"github.com/consentgate/consentgate/internal/config"
+	"github.com/consentgate/consentgate/internal/evidence"
 	"github.com/consentgate/consentgate/internal/stats"
 )
 
@@ -50,41 +52,44 @@ func (p *program) completion(root *cobra.Command, shell string) error {
 	return root.GenBashCompletionV2(p.out, true)
 }
 
-// choices are the values that flags may have, by command and flag; "*" is any command.
+// choices are the values that flags may have, by command and flag, and arguments, by command alone; "*" is any command.
 func (p *program) choices() map[string]func() []string {
 	return map[string]func() []string{
-		"*/purpose":           p.purposes,
-		"*/stream":            p.streams,
-		"*/jurisdiction":      p.jurisdictions,
-		"*/audience":          func() []string { return []string{"b2b", "b2c"} },
-		"*/source":            sources,
-		"serve/mode":          func() []string { return texts(config.Modes()) },
-		"serve/on-block":      func() []string { return texts(config.OnBlocks()) },
-		"grant/method":        func() []string { return texts(methods()) },
-		"grant/default-state": func() []string { return texts(defaultStates()) },
-		"confirm/via":         func() []string { return texts(waysToConfirm()) },
-		"grant/evidence":      evidenceKeys,
-		"confirm/evidence":    evidenceKeys,
-		"blocked/format":      blockFormats,
-		"blocked/reason":      func() []string { return texts(gate.Reasons()) },
-		"stats/by":            func() []string { return texts(stats.Breakdowns()) },
-		"stats/format":        blockFormats,
-		"export/format":       func() []string { return []string{bulk.FormatCSV, bulk.FormatJSONL} },
-		"export/state":        func() []string { return texts(exportStates()) },
-		"import/format":       func() []string { return []string{bulk.FormatCSV, bulk.FormatJSONL} },
-		"import/preset":       bulk.Presets,
-		"import/dates":        func() []string { return texts([]bulk.DateOrder{bulk.DayFirst, bulk.MonthFirst}) },
+		"*/purpose":                   p.purposes,
+		"*/stream":                    p.streams,
+		"*/jurisdiction":              p.jurisdictions,
+		"*/audience":                  func() []string { return []string{"b2b", "b2c"} },
+		"*/source":                    sources,
+		"serve/mode":                  func() []string { return texts(config.Modes()) },
+		"serve/on-block":              func() []string { return texts(config.OnBlocks()) },
+		"consent grant/method":        func() []string { return texts(methods()) },
+		"consent grant/default-state": func() []string { return texts(defaultStates()) },
+		"consent confirm/via":         func() []string { return texts(waysToConfirm()) },
+		"consent grant/evidence":      evidenceKeys,
+		"consent confirm/evidence":    evidenceKeys,
+		"consent evidence/format":     func() []string { return []string{"json", "html"} },
+		"consent evidence/language":   evidence.Languages,
+		"stats/by":                    func() []string { return texts(stats.Breakdowns()) },
+		"stats/format":                blockFormats,
+		"token new/role":              func() []string { return texts(admin.Roles()) },
+		"key rotate/":                 func() []string { return []string{"token", "encryption"} },
+		"policy show/":                p.packs,
+		"blocked/format":              blockFormats,
+		"blocked/reason":              func() []string { return texts(gate.Reasons()) },
+		"export/format":               func() []string { return []string{bulk.FormatCSV, bulk.FormatJSONL} },
+		"export/state":                func() []string { return texts(exportStates()) },
+		"import/format":               func() []string { return []string{bulk.FormatCSV, bulk.FormatJSONL} },
+		"import/preset":               bulk.Presets,
+		"import/dates":                func() []string { return texts([]bulk.DateOrder{bulk.DayFirst, bulk.MonthFirst}) },
 	}
 }
 
 // complete gives every argument and flag below cmd that takes no file something else to complete, or nothing.
 func (p *program) complete(cmd *cobra.Command) {
-	if cmd.ValidArgs == nil && cmd.ValidArgsFunction == nil && !strings.Contains(cmd.Use, "FILE") && !strings.Contains(cmd.Use, "DIR") {
-		cmd.ValidArgsFunction = cobra.NoFileCompletions
-	}
-	choices := p.choices()
+	choices, path := p.choices(), strings.TrimPrefix(cmd.CommandPath(), cmd.Root().Name()+" ")
+	completeArgs(cmd, choices[path+"/"])
 	cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
-		words := choices[cmd.Name()+"/"+f.Name]
+		words := choices[path+"/"+f.Name]
 		if words == nil {
 			words = choices["*/"+f.Name]
 		}
@@ -92,6 +97,18 @@ func (p *program) complete(cmd *cobra.Command) {
 	})
 	for _, sub := range cmd.Commands() {
 		p.complete(sub)
+	}
+}
+
+func completeArgs(cmd *cobra.Command, words func() []string) {
+	switch {
+	case cmd.ValidArgs != nil || cmd.ValidArgsFunction != nil:
+	case words != nil:
+		cmd.ValidArgsFunction = func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			return words(), cobra.ShellCompDirectiveNoFileComp
+		}
+	case !strings.Contains(cmd.Use, "FILE") && !strings.Contains(cmd.Use, "DIR"):
+		cmd.ValidArgsFunction = cobra.NoFileCompletions
 	}
 }
 
@@ -149,6 +166,19 @@ func (p *program) jurisdictions() []string {
 		return nil
 	}
 	return cfg.Jurisdictions
+}
+
+// packs are the codes of all packs, enabled or not.
+func (p *program) packs() []string {
+	cfg, err := p.config()
+	if err != nil {
+		return nil
+	}
+	var codes []string
+	for _, e := range cfg.Packs() {
+		codes = append(codes, e.Jurisdiction)
+	}
+	return codes
 }
 
 // texts are words as plain strings.

@@ -174,8 +174,7 @@ func TestAConsentThatCountsOnAnyStreamIsKept(t *testing.T) {
 
 func TestRetentionOnEveryStore(t *testing.T) {
 	t.Parallel()
-	server := testredis.Start(t)
-	redis, err := redisstore.Open(redisstore.Options{Addrs: []string{server.Addr}})
+	redis, err := redisstore.Open(redisstore.Options{Addrs: []string{testredis.Start(t).Addr}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -187,20 +186,7 @@ func TestRetentionOnEveryStore(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			t.Cleanup(func() { s.Close() })
-			if err := s.Init(t.Context(), gate.Meta{Fingerprint: "0123456789abcdef", Created: now()}); err != nil {
-				t.Fatal(err)
-			}
-			for n := range byte(200) {
-				history := "granted/active 1"
-				if n%2 == 0 {
-					history = "granted/active 4; withdrawn 3"
-				}
-				record(t, s, n, events(t, history))
-			}
-			arrived := time.Now()
-			if err := s.AppendBlocks(t.Context(), []gate.BlockEntry{{ID: "b1", Time: arrived}, {ID: "b2", Time: arrived}}); err != nil {
-				t.Fatal(err)
-			}
+			arrived := fill(t, s)
 			job := retention.Job{
 				Store: s, Policy: policy(t), Now: now(), Periods: retention.Periods{Blocks: time.Hour, Evidence: 2 * year},
 			}
@@ -213,14 +199,39 @@ func TestRetentionOnEveryStore(t *testing.T) {
 			if want := (retention.Report{Blocks: 2, Recipients: 200, Evidence: 100, Kept: 100}); r != want {
 				t.Errorf("%+v, want %+v", r, want)
 			}
-			for p, err := range s.Persons(t.Context()) {
-				if err != nil {
-					t.Fatal(err)
-				}
-				if gone := p.Sealed == ""; gone != (p.ID[0]%2 == 0) {
-					t.Errorf("person %d: sealed %q", p.ID[0], p.Sealed)
-				}
-			}
+			wantEverySecondSealed(t, s)
 		})
+	}
+}
+
+// fill makes a store of 200 people, every second of whom withdrew long ago, and two block entries that arrive now.
+func fill(t *testing.T, s gate.Store) (arrived time.Time) {
+	t.Helper()
+	if err := s.Init(t.Context(), gate.Meta{Fingerprint: "0123456789abcdef", Created: now()}); err != nil {
+		t.Fatal(err)
+	}
+	for n := range byte(200) {
+		history := "granted/active 1"
+		if n%2 == 0 {
+			history = "granted/active 4; withdrawn 3"
+		}
+		record(t, s, n, events(t, history))
+	}
+	arrived = time.Now()
+	if err := s.AppendBlocks(t.Context(), []gate.BlockEntry{{ID: "b1", Time: arrived}, {ID: "b2", Time: arrived}}); err != nil {
+		t.Fatal(err)
+	}
+	return arrived
+}
+
+func wantEverySecondSealed(t *testing.T, s gate.Store) {
+	t.Helper()
+	for p, err := range s.Persons(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if gone := p.Sealed == ""; gone != (p.ID[0]%2 == 0) {
+			t.Errorf("person %d: sealed %q", p.ID[0], p.Sealed)
+		}
 	}
 }

@@ -13,8 +13,11 @@ import (
 	"strings"
 )
 
-// idKind is the id key's; it is never rotated.
-const idKind Kind = "id"
+// The kinds of which there is one key, never rotated.
+const (
+	idKind      Kind = "id"
+	signingKind Kind = "signing"
+)
 
 // exportMark lists the fingerprints of the keys that were exported, a line each.
 const exportMark = "keys.exported"
@@ -40,7 +43,7 @@ func (f files) texts(dir string) (map[string]string, error) {
 }
 
 // optionalFiles are keys that not every gate has; a bundle carries them as they stand.
-func optionalFiles() []string { return nil }
+func optionalFiles() []string { return []string{signingFile} }
 
 // Imported is what became of an import.
 type Imported struct {
@@ -93,6 +96,13 @@ func Import(dir string, o Options, text, passphrase, store string) (Imported, er
 func parseFiles(texts map[string]string) (f files, err error) {
 	if f.id, err = parseKey(idFile, strings.TrimSpace(texts[idFile])); err != nil {
 		return f, err
+	}
+	for _, name := range optionalFiles() {
+		if text := strings.TrimSpace(texts[name]); text != "" {
+			if _, err := parseKey(name, text); err != nil {
+				return f, err
+			}
+		}
 	}
 	if f.tokens, err = parseNumbered(tokenFile, texts[tokenFile]); err != nil {
 		return f, err

@@ -148,11 +148,28 @@ func Inspect(dir string, o Options) ([]Info, error) {
 	for _, kind := range []Kind{TokenKey, EncryptionKey} {
 		infos = append(infos, f.of(kind).infos(kind, o.Now())...)
 	}
+	signing, err := inspectSigning(dir)
+	if err != nil {
+		return nil, err
+	}
+	infos = append(infos, signing...)
 	exported, err := readMark(dir)
 	for i := range infos {
 		infos[i].Exported = slices.Contains(exported, infos[i].Fingerprint)
 	}
 	return infos, err
+}
+
+// inspectSigning shows the key that signs evidence, which is made when it is first needed.
+func inspectSigning(dir string) ([]Info, error) {
+	s, err := OpenSigner(dir, false, nil)
+	if errors.Is(err, ErrNoKey) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return []Info{{Kind: signingKind, InUse: true, Fingerprint: fingerprint(newMACs(s.key.Seed()))}}, nil
 }
 
 func (f files) of(kind Kind) numbered {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -102,13 +103,17 @@ func TestExportedKeysAreTheSameElsewhere(t *testing.T) {
 	dir, k := create(t)
 	rotate(t, dir, seal.EncryptionKey, time.Now().Add(-time.Second))
 	sealed, _ := k.Seal(address(t, "ann@example.com"))
+	signer, err := seal.OpenSigner(dir, true, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 	text, err := seal.Export(dir, seal.Options{}, passphrase) // at its full cost, once
 	if err != nil {
 		t.Fatal(err)
 	}
 	there := filepath.Join(t.TempDir(), "data")
 	done, err := seal.Import(there, seal.Options{}, strings.ReplaceAll(text, "\n", "\r\n"), passphrase, k.Fingerprint())
-	if err != nil || done.Fingerprint != k.Fingerprint() || len(done.Written) != 3 {
+	if err != nil || done.Fingerprint != k.Fingerprint() || len(done.Written) != 4 {
 		t.Fatalf("Import = %+v, %v", done, err)
 	}
 	other := open(t, there, seal.Options{})
@@ -117,6 +122,13 @@ func TestExportedKeysAreTheSameElsewhere(t *testing.T) {
 	}
 	if got, err := other.Unseal(sealed); err != nil || got != "ann@example.com" {
 		t.Errorf("Unseal = %q, %v", got, err)
+	}
+	if same, err := seal.OpenSigner(there, false, nil); err != nil || !same.Public().Equal(signer.Public()) {
+		t.Errorf("the key that signs evidence: %v", err)
+	}
+	infos, err := seal.Inspect(there, seal.Options{})
+	if err != nil || len(infos) != 5 || slices.ContainsFunc(infos, func(i seal.Info) bool { return !i.Exported }) {
+		t.Errorf("Inspect = %+v, %v, want five keys that an export holds", infos, err)
 	}
 	again, err := seal.Import(there, seal.Options{}, text, passphrase, "")
 	if err != nil || len(again.Written) != 0 {

@@ -174,7 +174,7 @@ that the controller names, or give that as --key.`,
   consentgate evidence verify ann.html --key sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return fmt.Errorf("%s needs one FILE, or - for standard input; got %d arguments", cmd.CommandPath(), len(args))
+				return fmt.Errorf("%s needs one FILE, or - for standard input; got %s", cmd.CommandPath(), count(len(args), "argument"))
 			}
 			return nil
 		},

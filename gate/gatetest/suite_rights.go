@@ -56,12 +56,12 @@ var trailContract = []contract{
 	}},
 	{"a long trail is read in pages and may be left early", func(t *testing.T, b Backend) {
 		ctx, s := ready(t, b)
-		const length = 1203
+		const length = 503
 		for n := range length {
 			act(t, s, n)
 		}
 		same(t, "length", len(acts(t, s, 1)), length)
-		same(t, "from 1000", acts(t, s, 1000)[0].Seq, uint64(1000))
+		same(t, "from 400", acts(t, s, 400)[0].Seq, uint64(400))
 		for _, err := range s.Acts(ctx, 1) {
 			noError(t, "Acts", err)
 			break
@@ -193,7 +193,7 @@ var eraseContract = []contract{
 	{"block entries lose the address and keep their order", func(t *testing.T, b Backend) {
 		ctx, s := ready(t, b)
 		var entries []gate.BlockEntry
-		for n := range 1203 {
+		for n := range 603 {
 			e := entry(n, day(1, n))
 			e.RecipientID, e.Recipient, e.Address, e.MailFrom = testID(n%3), "a***@example.com", "sealed", "bounce+ann=example.com@news"
 			entries = append(entries, e)
@@ -201,7 +201,7 @@ var eraseContract = []contract{
 		noError(t, "AppendBlocks", s.AppendBlocks(ctx, entries))
 		n, err := s.EraseBlocks(ctx, testID(1))
 		noError(t, "EraseBlocks", err)
-		same(t, "erased", n, 401)
+		same(t, "erased", n, 201)
 		i := len(entries)
 		for e, err := range s.Blocks(ctx, gate.BlockQuery{}) {
 			noError(t, "Blocks", err)

@@ -33,14 +33,14 @@ they would have cost. --by says what each row is. A rate without anything to div
 record. docs/stats.md says what each number is and what it cannot say.`,
 		Example: `  consentgate stats
   consentgate stats --by source --since 90d
-  consentgate stats --by week --since 26w --format csv
+  consentgate stats --by week --since 180d --format csv
   consentgate stats --records`,
 		Args: cobra.NoArgs,
 		RunE: p.run(p.untilSignal(func(ctx context.Context, _ []string) error { return p.stats(ctx, f) })),
 	}
 	fs := cmd.Flags()
 	fs.StringVar(&f.by, "by", string(stats.ByMethod), "a row for each `what`: method, source, reason, stream or week")
-	fs.StringVar(&f.since, "since", "30d", "this `long` back, such as 7d or 26w, or since a time; whole UTC days")
+	fs.StringVar(&f.since, "since", "30d", "this `long` back, such as 7d or 180d, or since a time; whole UTC days")
 	fs.StringVar(&f.format, "format", "", "table, json or csv (default table, or json with --json)")
 	fs.BoolVar(&f.records, "records", false, "count the consents that stand now")
 	cmd.MarkFlagsMutuallyExclusive("records", "by")
@@ -94,7 +94,7 @@ func (p *program) span(text string) (time.Duration, error) {
 		d, err = p.now().Sub(at), nil
 	}
 	if err != nil || d <= 0 || d > maxSince {
-		return 0, usage("--since %q is no time span of up to ten years: write it as 30d, 26w or 2026-11-01T00:00:00Z", text)
+		return 0, usage("--since %q is no time span of up to ten years: write it as 30d, 180d or 2026-11-01T00:00:00Z", text)
 	}
 	return d, nil
 }

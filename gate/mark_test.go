@@ -160,7 +160,7 @@ func TestNoOrderOfMarkAndEventsPermitsMarketingFromAnInvalidSource(t *testing.T)
 	}
 	r := rand.New(rand.NewPCG(1, 2))
 	marks := gate.StandingMarks([]gate.Mark{markOn("contest:summer-quiz")})
-	for range 5000 {
+	for range 1500 {
 		events := noise(r)
 		store := gatetest.NewStore()
 		changes := make([]gate.Change, len(events))

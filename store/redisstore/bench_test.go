@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/consentgate/consentgate/gate"
+	"github.com/consentgate/consentgate/gate/gatetest"
 	"github.com/consentgate/consentgate/internal/testredis"
 	"github.com/consentgate/consentgate/store/redisstore"
 )
@@ -32,16 +33,7 @@ func BenchmarkRecords(b *testing.B) {
 	server := testredis.Start(b)
 	s, ids := ready(b, redisstore.Options{Addrs: []string{server.Addr}}), many(10_000)
 	mustApply(b, s, grants(ids, "e"))
-	for _, size := range []int{1, 10, 100} {
-		b.Run(fmt.Sprint(size), func(b *testing.B) {
-			for i := 0; b.Loop(); i++ {
-				from := i * size % (len(ids) - size)
-				if l := s.Records(b.Context(), ids[from:from+size])[0]; l.Err != nil {
-					b.Fatal(l.Err)
-				}
-			}
-		})
-	}
+	gatetest.BenchLookups(b, s, ids)
 }
 
 // BenchmarkRecords16 is what sixteen sessions do: one lookup each, all the time. The combiner is what it measures; the

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/consentgate/consentgate/gate"
+	"github.com/consentgate/consentgate/gate/gatetest"
 )
 
 // many returns grants to n recipients with ids as they come from an HMAC.
@@ -39,16 +40,7 @@ func BenchmarkRecords(b *testing.B) {
 	for i, c := range changes {
 		ids[i] = c.ID
 	}
-	for _, size := range []int{1, 10, 100} {
-		b.Run(fmt.Sprint(size), func(b *testing.B) {
-			for i := 0; b.Loop(); i++ {
-				from := i * size % (len(ids) - size)
-				if l := s.Records(b.Context(), ids[from:from+size])[0]; l.Err != nil {
-					b.Fatal(l.Err)
-				}
-			}
-		})
-	}
+	gatetest.BenchLookups(b, s, ids)
 }
 
 func BenchmarkApplyOne(b *testing.B) {

@@ -7,7 +7,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/consentgate/consentgate/gate"
 	"github.com/consentgate/consentgate/internal/config"
 )
 
@@ -31,8 +30,8 @@ func (p *program) rejects(ctx context.Context) error {
 		return err
 	}
 	defer s.close()
-	box, ok := s.Store.(gate.Inbox)
-	if !ok {
+	box := s.inbox
+	if box == nil {
 		return fmt.Errorf("store %s has no inbox: applications leave events in Redis only (XADD cg:in)", config.RedactURL(s.cfg.Store))
 	}
 	if p.json {

@@ -102,6 +102,7 @@ type opened struct {
 	gate.Store
 	cfg   *config.Config
 	keys  *seal.Keys
+	inbox gate.Inbox // nil where the store has none
 	flush func() // brings the counts of the command's events into the store
 }
 
@@ -128,7 +129,8 @@ func (p *program) openWith(ctx context.Context, cfg *config.Config) (*opened, er
 			p.say("stats will lack what this command recorded: %v", err)
 		}
 	}
-	return &opened{Store: stats.Counting(s, counts, p.now, nil), cfg: cfg, keys: keys, flush: flush}, nil
+	inbox, _ := s.(gate.Inbox)
+	return &opened{Store: stats.Counting(s, counts, p.now, nil), cfg: cfg, keys: keys, inbox: inbox, flush: flush}, nil
 }
 
 func (p *program) sayStore(cfg *config.Config) { p.say("store %s", config.RedactURL(cfg.Store)) }

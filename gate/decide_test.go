@@ -248,6 +248,9 @@ func TestDecideConfirmation(t *testing.T) {
 		{sentence: "a hard bounce stops it", history: "1 bounced; 2 confirmation_requested", now: 3, stream: "confirmation", want: "block hard_bounced suppression"},
 		{sentence: "a suppression of the purpose stops it", history: "1 suppressed; 2 confirmation_requested", now: 3, stream: "confirmation", want: "block suppressed purpose_suppression"},
 		{sentence: "by mail it logs its own request", stream: "confirmation by_mail", want: "permit confirmation"},
+		{sentence: "by mail nobody is asked whose box was ticked for them", history: "1 granted passive", stream: "confirmation by_mail", want: "block passive_unconfirmed confirmation EU", hint: "account or preference page"},
+		{sentence: "by mail nobody is asked whose consent was declared invalid", history: "1 granted active; 2 invalidated", now: 3, stream: "confirmation by_mail", want: "block invalidated confirmation EU"},
+		{sentence: "by mail those are asked who asked for it since", history: "1 granted passive; 2 confirmation_requested", now: 3, stream: "confirmation by_mail", want: "permit confirmation"},
 		{sentence: "by mail it stops at a refusal", history: "1 withdrawn", stream: "confirmation by_mail", want: "block withdrawn refusal EU"},
 		{sentence: "by mail it stops at a refusal behind a grant", history: "1 withdrawn; 2 granted active", stream: "confirmation by_mail", want: "block withdrawn refusal EU"},
 	})

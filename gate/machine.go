@@ -287,6 +287,11 @@ func (d DefaultState) tickedForThem() bool { return d == DefaultTicked || d == D
 // refused reports whether a refusal stands, also behind a later grant that waits for its confirmation.
 func (c Consent) refused() bool { return c.State == StateWithdrawn || !c.Refused.IsZero() }
 
+// neverAct reports whether what stands was no act of the person, or counts as none.
+func (c Consent) neverAct() bool {
+	return c.State == StatePassiveUnconfirmed || c.State == StateInvalidated
+}
+
 // clock is the moment from which a clock runs.
 func (c Consent) clock() time.Time {
 	if c.LastAct.IsZero() {

@@ -121,10 +121,13 @@ func serviceRule(q *question) answer {
 }
 
 // confirmationRule permits the mail that asks for a confirmation. That it passes only once is the session's to claim.
+// Where the mail is its own request, nobody can ask those in bulk who never signed up.
 func confirmationRule(q *question) answer {
 	switch {
 	case q.stream.Kind != KindConfirmation:
 		return answer{}
+	case q.stream.ByMail && q.consent.neverAct() && !q.mayConfirm():
+		return q.cite(q.consent.State, blockedState(q.consent.State), q.stateHint())
 	case q.mayConfirm(), q.stream.ByMail:
 		return answer{verdict: Permit}
 	case !q.consent.Requested.IsZero(), q.consent.State == StateActivePending:

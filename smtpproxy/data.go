@@ -141,6 +141,10 @@ func (d *delivery) reach(ctx context.Context) error {
 		d.ses.log.Warn("upstream", "err", err)
 		return err
 	}
+	if err := d.logRequests(ctx); err != nil {
+		d.ses.log.Error("store", "err", err)
+		return err
+	}
 	if d.spooled {
 		return nil
 	}

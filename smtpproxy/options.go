@@ -135,9 +135,10 @@ type Options struct {
 	Instance string // tells gates of the same Hostname apart
 	SpoolDir string // for split messages over Limits.SpoolMem; empty: the system's
 
-	Records gate.Reader
-	Keys    gate.Sealer
-	Ledger  gate.Ledger
+	Records  gate.Reader
+	Requests gate.Applier // takes the requests that mail of by_mail streams stands for
+	Keys     gate.Sealer
+	Ledger   gate.Ledger
 	// PartlyDelivered reports that the ledger has notes, or may have. It is asked for every message of several
 	// recipients; while it says yes they are spooled, so that a retry sends only the rest.
 	PartlyDelivered func() bool

@@ -2,9 +2,7 @@ package smtpproxy
 
 import (
 	"context"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/emersion/go-smtp"
 
@@ -268,47 +266,4 @@ func (s *session) decide(st *gate.Stream, addr gate.Address, withdrawn bool, l g
 		d.State, d.Hint = gate.StateWithdrawn, "the person opts in again"
 	}
 	return d
-}
-
-// confirmationTTL is how long a confirmation request permits its one mail.
-const confirmationTTL = 48 * time.Hour
-
-// once lets the mail of a confirmation request pass a single time.
-func (s *session) once(ctx context.Context, a *asked) {
-	ctx, cancel := context.WithTimeout(ctx, s.set.Limits.Lookup)
-	defer cancel()
-	d := &a.decision
-	c := &claim{confirmationKey(a.id, d.Purpose, a.lookup.Record.For(d.Purpose).Requested), s.srv.opt.NewID()}
-	_, first, err := s.srv.opt.Ledger.Enter(ctx, c.key, c.owner, confirmationTTL)
-	switch {
-	case err != nil:
-		d.Verdict, d.Reason, d.Rule = gate.Defer, gate.ReasonStoreUnavailable, "store"
-		d.Hint = "try again when the store answers"
-	case !first:
-		d.Verdict, d.Reason, d.Rule = gate.Block, gate.ReasonConfirmationPending, "confirmation"
-		d.Hint = "the confirmation mail was sent; the person confirms, or asks again"
-	default:
-		a.claim = c
-	}
-}
-
-// claim is a lease that is taken once: its owner is new each time.
-type claim struct{ key, owner string }
-
-// unclaim gives back the claims of confirmation mails that certainly did not arrive.
-func (s *session) unclaim(tx *transaction) {
-	ctx, cancel := context.WithTimeout(context.Background(), s.set.Limits.Lookup)
-	defer cancel()
-	for _, r := range tx.rcpts {
-		if r.claim == nil {
-			continue
-		}
-		if err := s.srv.opt.Ledger.Leave(ctx, r.claim.key, r.claim.owner); err != nil {
-			s.log.Warn("confirmation claim stays until it expires", "err", err)
-		}
-	}
-}
-
-func confirmationKey(id gate.ID, purpose string, requested time.Time) string {
-	return "confirm:" + id.String() + ":" + purpose + ":" + strconv.FormatInt(requested.Unix(), 10)
 }

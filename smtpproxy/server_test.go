@@ -114,7 +114,7 @@ func (w *world) options(pool *upstream.Pool) smtpproxy.Options {
 			Mask: func(a gate.Address, _ gate.ID) string { return a.Masked() },
 		},
 		Hostname: "gate.example", SpoolDir: w.tb.TempDir(),
-		Records: w.records, Keys: keys{}, Ledger: w.store, PartlyDelivered: w.partlyDelivered, Blocks: w.blocks, Count: w.counted.add,
+		Records: w.records, Requests: w.store, Keys: keys{}, Ledger: w.store, PartlyDelivered: w.partlyDelivered, Blocks: w.blocks, Count: w.counted.add,
 		Now: w.clock.read, NewID: func() string { return ulid.Make().String() },
 		Log: slog.New(slog.DiscardHandler),
 	}
@@ -133,6 +133,7 @@ func streams() []*gate.Stream {
 		{Name: "deals", Kind: gate.KindMarketing, Purpose: "news", Match: []string{"deals@example.com"}, OnBlock: gate.OnBlockDiscard},
 		{Name: "watch", Kind: gate.KindMarketing, Purpose: "news", Match: []string{"watch@example.com"}, Mode: gate.ModeObserve, Unsubscribe: []string{"https"}},
 		{Name: "confirm", Kind: gate.KindConfirmation, Purpose: "news", Match: []string{"confirm@example.com"}},
+		{Name: "optin", Kind: gate.KindConfirmation, Purpose: "news", Match: []string{"optin@example.com"}, ByMail: true},
 		{Name: "news", Kind: gate.KindMarketing, Purpose: "news"},
 	}
 }

@@ -11,7 +11,7 @@ TOOL := $(GO) tool -modfile=tools/go.mod
 GO_FILES = git ls-files -co --exclude-standard -- '*.go'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test check format fuzz cover bench bench-short bench-go clean
+.PHONY: help demo build test check format screenshots fuzz cover bench bench-short bench-go clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,10 @@ check: ## format, vet, lint, import directions, module files
 
 format: ## format all Go files
 	$(GO_FILES) | xargs -r $(TOOL) gofumpt -w
+
+screenshots: ## the pictures of docs/img anew, by the browser tests
+	script/bootstrap
+	SCREENSHOTS="$$PWD/docs/img" $(GO) test -count 1 ./internal/e2e -run Browser
 
 fuzz: ## run every fuzz target for FUZZTIME (30s)
 	FUZZTIME=$(FUZZTIME) script/fuzz

@@ -45,6 +45,7 @@ type locale struct {
 		Address   string `yaml:"address"`
 		Mail      string `yaml:"mail"`
 		Purpose   string `yaml:"purpose"`
+		Sender    string `yaml:"sender"`
 		Date      string `yaml:"date"`
 		How       string `yaml:"how"`
 		Where     string `yaml:"where"`
@@ -64,6 +65,15 @@ type locale struct {
 		Confirm     string `yaml:"confirm"`
 		Preferences string `yaml:"preferences"`
 	} `yaml:"buttons"`
+
+	Mail struct { // that asks to confirm
+		Subject string `yaml:"subject"`
+		What    string `yaml:"what"`
+		Act     string `yaml:"act"`
+		Until   string `yaml:"until"`
+		NotYou  string `yaml:"not_you"`
+		Page    string `yaml:"page"` // the preference page as a place
+	} `yaml:"mail"`
 
 	Pages struct {
 		Ask         text `yaml:"ask"`

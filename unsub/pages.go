@@ -46,6 +46,12 @@ func newPages(b Brand, purposes PurposeNames) *pages {
 	return p
 }
 
+// named is the locale of a language, such as fr or fr-CA; another gets the fallback's.
+func (p *pages) named(lang string) *locale {
+	_, i := language.MatchStrings(p.matcher, lang)
+	return p.locales[i]
+}
+
 // locale is the language of an answer: the one that the page's links name, else the browser's.
 func (p *pages) locale(r *http.Request) *locale {
 	named := r.URL.Query().Get("lang")

@@ -1,0 +1,362 @@
+package unsub_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/emersion/go-message/mail"
+
+	"github.com/consentgate/consentgate/gate"
+	"github.com/consentgate/consentgate/gate/gatetest"
+	"github.com/consentgate/consentgate/internal/seal"
+	"github.com/consentgate/consentgate/policies"
+	"github.com/consentgate/consentgate/unsub"
+)
+
+// office sends messages to confirm over a store in which nobody is known, and keeps them.
+type office struct {
+	*unsub.Confirmations
+	store *gatetest.Store
+	keys  *seal.Keys
+	ann   gate.Address
+	later time.Duration // how much after day its clock stands
+
+	mu   sync.Mutex
+	fail error
+	sent [][]byte
+}
+
+func newOffice(t *testing.T, with ...func(*unsub.ConfirmationsOptions)) *office {
+	t.Helper()
+	o := &office{store: gatetest.NewStore(), keys: keys(t, t.TempDir()), ann: address(t, "ann@example.com")}
+	opt := o.options(t)
+	for _, f := range with {
+		f(&opt)
+	}
+	o.Confirmations = unsub.NewConfirmations(opt)
+	return o
+}
+
+func (o *office) options(t *testing.T) unsub.ConfirmationsOptions {
+	t.Helper()
+	packs, err := policies.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	policy, err := gate.NewPolicy(packs, []string{"EU", "DE"}, "EU")
+	if err != nil {
+		t.Fatal(err)
+	}
+	links, err := unsub.NewLinks(unsub.Tokens{Keys: o.keys}, "https://u.example.com", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return unsub.ConfirmationsOptions{
+		Store: o.store, Keys: o.keys, Policy: policy, Mailer: post{o}, Links: links, From: address(t, "hello@example.com"),
+		Streams: []*gate.Stream{weekly()}, Caps: gate.RequestCaps{Most: 3, Apart: 10 * time.Minute},
+		Brand: unsub.Brand{Name: "Café Exemple", Address: "1 Main Street, 75001 Paris", Contact: "privacy@example.com"},
+		Now:   func() time.Time { return day().Add(o.later) },
+	}
+}
+
+// post implements unsub.Mailer for an office.
+type post struct{ *office }
+
+func (o post) Send(_ context.Context, from, to gate.Address, message []byte) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.fail != nil {
+		return o.fail
+	}
+	if from.String() != "hello@example.com" || to != o.ann {
+		return fmt.Errorf("from %s to %s", from, to)
+	}
+	o.sent = append(o.sent, message)
+	return nil
+}
+
+func (o *office) id() gate.ID { return o.keys.ID(o.ann) }
+
+func (o *office) signUp(t *testing.T, after time.Duration) {
+	t.Helper()
+	sealed, err := o.keys.Seal(o.ann)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.store.Apply(t.Context(), []gate.Change{{ID: o.id(), Sealed: sealed, Event: gate.Event{
+		ID: "sign-up-" + after.String(), Type: gate.Granted, Method: gate.MethodDouble, Purpose: "newsletter", Time: day().Add(after),
+		Source: gate.Source{Kind: "form", ID: "footer"}, DefaultState: gate.DefaultUnticked,
+		Wording: gate.Wording{ID: "nl", Version: "3", Language: "fr"},
+	}}})
+}
+
+func (o *office) ask(t *testing.T) (unsub.Asked, error) {
+	t.Helper()
+	return o.Request(t.Context(), unsub.Asking{Address: o.ann, Purpose: "newsletter", Actor: "test"})
+}
+
+func (o *office) requests(t *testing.T) int {
+	t.Helper()
+	n := 0
+	for _, e := range person(t, o.store, o.id()).Events {
+		if e.Type == gate.ConfirmationRequested {
+			n++
+		}
+	}
+	return n
+}
+
+func TestARequestIsRecordedWithItsSignUpAndMailedOnce(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.signUp(t, 0)
+	o.later = time.Hour
+	asked, err := o.ask(t)
+	if err != nil || asked.Again || asked.ID != o.id() {
+		t.Fatalf("%+v, %v", asked, err)
+	}
+	if e := asked.Request; e.Source.ID != "footer" || e.Wording.ID != "nl" || e.Evidence.Ref != "event sign-up-0s" || e.Actor != "test" {
+		t.Errorf("event %+v", e)
+	}
+	if _, err := o.ask(t); !errors.Is(err, gate.ErrNotAsked) || !strings.Contains(err.Error(), "wait until") {
+		t.Errorf("at once again: %v", err)
+	}
+	if len(o.sent) != 1 || o.requests(t) != 1 {
+		t.Errorf("%d messages for %d requests", len(o.sent), o.requests(t))
+	}
+}
+
+func TestNobodyIsAskedWithoutAFreshSignUp(t *testing.T) {
+	t.Parallel()
+	event := func(typ gate.EventType, m gate.Method, after time.Duration) gate.Event {
+		e := gate.Event{ID: string(typ), Type: typ, Method: m, Purpose: "newsletter", Time: day().Add(after), Source: gate.Source{Kind: "contest", ID: "quiz"}}
+		if m == gate.MethodPassive {
+			e.DefaultState = gate.DefaultTicked
+		}
+		return e
+	}
+	for name, c := range map[string]struct {
+		events []gate.Event
+		after  time.Duration
+		want   string
+	}{
+		"a stranger":         {want: "no sign-up is logged"},
+		"a ticked box":       {events: []gate.Event{event(gate.Granted, gate.MethodPassive, 0)}, want: "Flybe and Honda"},
+		"an old sign-up":     {events: []gate.Event{event(gate.Granted, gate.MethodDouble, 0)}, after: 49 * time.Hour, want: "older than 48 hours"},
+		"a withdrawal since": {events: []gate.Event{event(gate.Granted, gate.MethodDouble, 0), event(gate.Withdrawn, "", time.Minute)}, after: time.Hour, want: "refused"},
+		"a dead mailbox":     {events: []gate.Event{event(gate.Granted, gate.MethodDouble, 0), event(gate.Bounced, "", time.Minute)}, after: time.Hour, want: "hard_bounced"},
+		"a suppression":      {events: []gate.Event{event(gate.Granted, gate.MethodDouble, 0), event(gate.Suppressed, "", time.Minute)}, after: time.Hour, want: "suppressed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := newOffice(t)
+			for _, e := range c.events {
+				apply(t, o.store, o.id(), e)
+			}
+			o.later = c.after
+			if _, err := o.ask(t); !errors.Is(err, gate.ErrNotAsked) || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want %q", err, c.want)
+			}
+			if len(o.sent) != 0 || o.requests(t) != 0 {
+				t.Errorf("%d messages, %d requests", len(o.sent), o.requests(t))
+			}
+		})
+	}
+}
+
+func TestAPurposeWithoutAStreamIsNotAskedFor(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t, func(opt *unsub.ConfirmationsOptions) { opt.Streams = nil })
+	o.signUp(t, 0)
+	if _, err := o.ask(t); !errors.Is(err, gate.ErrNotAsked) || o.requests(t) != 0 {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestRequestsOfOnePersonAreCapped(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	for i := range 4 {
+		o.later = time.Duration(i) * time.Hour
+		o.signUp(t, o.later)
+		o.later += time.Minute
+		if _, err := o.ask(t); (err == nil) != (i < 3) {
+			t.Errorf("request %d: %v", i+1, err)
+		}
+	}
+	if len(o.sent) != 3 {
+		t.Errorf("%d messages, want 3", len(o.sent))
+	}
+}
+
+func TestAMessageThatDidNotLeaveMayBeSentByAskingAgain(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		fail  error
+		again bool
+	}{
+		"refused":   {errDown, true},
+		"uncertain": {fmt.Errorf("%w: closed", unsub.ErrUncertain), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := newOffice(t)
+			o.signUp(t, 0)
+			o.later, o.fail = time.Minute, c.fail
+			if _, err := o.ask(t); !errors.Is(err, unsub.ErrNotSent) {
+				t.Fatalf("got %v", err)
+			}
+			o.fail = nil
+			asked, err := o.ask(t)
+			if (err == nil) != c.again || asked.Again != c.again {
+				t.Errorf("again: %+v, %v", asked, err)
+			}
+			if o.requests(t) != 1 || len(o.sent) != map[bool]int{true: 1}[c.again] {
+				t.Errorf("%d requests, %d messages", o.requests(t), len(o.sent))
+			}
+		})
+	}
+}
+
+func TestTwoGatesSendTheMessageOfARequestOnce(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	apply(t, o.store, o.id(), gate.Event{
+		ID: "r", Type: gate.ConfirmationRequested, Purpose: "newsletter", Time: day(), Source: gate.Source{Kind: "preference", ID: "weekly"},
+	})
+	r := unsub.ConfirmRequest{ID: o.id(), Address: o.ann, Purpose: "newsletter", Language: "en"}
+	var both sync.WaitGroup
+	errs := make([]error, 8)
+	for i := range errs {
+		both.Go(func() { errs[i] = o.Send(t.Context(), r) })
+	}
+	both.Wait()
+	sent := 0
+	for _, err := range errs {
+		switch {
+		case err == nil:
+			sent++
+		case !errors.Is(err, gate.ErrNotAsked):
+			t.Error(err)
+		}
+	}
+	if sent != 1 || len(o.sent) != 1 {
+		t.Errorf("%d successes, %d messages", sent, len(o.sent))
+	}
+	if !strings.Contains(string(o.sent[0]), "your preference page") {
+		t.Errorf("message:\n%s", o.sent[0])
+	}
+}
+
+func TestAStoreThatIsAwayAsksNobody(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.signUp(t, 0)
+	o.store.Fail(fmt.Errorf("%w: down", gate.ErrUnavailable))
+	if _, err := o.ask(t); !errors.Is(err, gate.ErrUnavailable) {
+		t.Errorf("got %v", err)
+	}
+	if err := o.Send(t.Context(), unsub.ConfirmRequest{ID: o.id(), Address: o.ann, Purpose: "newsletter"}); !errors.Is(err, gate.ErrUnavailable) {
+		t.Errorf("got %v", err)
+	}
+	if len(o.sent) != 0 {
+		t.Error("a message left")
+	}
+}
+
+// The message as go-message, an independent reader, sees it.
+func TestTheMessageAsksAndAdvertisesNothing(t *testing.T) {
+	t.Parallel()
+	for lang, want := range map[string][]string{
+		"fr":    {"Merci de confirmer : Newsletter", "Le 1er novembre 2026", "un formulaire (footer)", "jusqu’au 8 novembre 2026", "ne faites rien"},
+		"en-GB": {"Please confirm: Newsletter", "On 1 November 2026", "a form (footer)", "until 8 November 2026", "do nothing"},
+	} {
+		t.Run(lang, func(t *testing.T) {
+			t.Parallel()
+			o := newOffice(t)
+			o.signUp(t, 0)
+			o.later = time.Hour
+			if _, err := o.Request(t.Context(), unsub.Asking{Address: o.ann, Purpose: "newsletter", Language: lang}); err != nil {
+				t.Fatal(err)
+			}
+			sevenBit(t, o.sent[0])
+			m := readMail(t, o.sent[0])
+			if from := m.from; from.Name != "Café Exemple" || from.Address != "hello@example.com" || m.to.Address != "ann@example.com" ||
+				m.subject != want[0] || m.header.Get("Auto-Submitted") != "auto-generated" || m.header.Has("List-Unsubscribe") {
+				t.Errorf("header %+v", m)
+			}
+			link := "https://u.example.com/c/" + unsub.Tokens{Keys: o.keys}.Make(o.id(), "weekly", unsub.TokenConfirmation)
+			m.say(t, append(want[1:], link, "Café Exemple", "1 Main Street", "privacy@example.com")...)
+			if len(m.parts) != 2 || strings.Contains(m.parts["text/html"], "<img") || strings.Contains(m.parts["text/html"], "<script") {
+				t.Errorf("parts %v", m.parts)
+			}
+		})
+	}
+}
+
+// sevenBit: any upstream takes the message, whatever it offers.
+func sevenBit(t *testing.T, message []byte) {
+	t.Helper()
+	for line := range bytes.SplitSeq(message, []byte("\r\n")) {
+		if len(line) > 200 || bytes.ContainsAny(line, "\r\n") || bytes.ContainsFunc(line, func(r rune) bool { return r > '~' }) {
+			t.Errorf("line %q", line)
+		}
+	}
+}
+
+// say reports what a part of the message lacks.
+func (m parsedMail) say(t *testing.T, want ...string) {
+	t.Helper()
+	for media, text := range m.parts {
+		for _, s := range want {
+			if !strings.Contains(text, s) {
+				t.Errorf("%s lacks %q:\n%s", media, s, text)
+			}
+		}
+	}
+}
+
+type parsedMail struct {
+	header   mail.Header
+	from, to *mail.Address
+	subject  string
+	parts    map[string]string // by media type
+}
+
+func readMail(t *testing.T, message []byte) parsedMail {
+	t.Helper()
+	r, err := mail.CreateReader(bytes.NewReader(message))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := parsedMail{header: r.Header, parts: map[string]string{}}
+	from, err1 := r.Header.AddressList("From")
+	to, err2 := r.Header.AddressList("To")
+	subject, err3 := r.Header.Subject()
+	if at, err4 := r.Header.Date(); errors.Join(err1, err2, err3, err4) != nil || len(from) != 1 || len(to) != 1 || at.IsZero() {
+		t.Fatal(err1, err2, err3, err4)
+	}
+	m.from, m.to, m.subject = from[0], to[0], subject
+	for {
+		p, err := r.NextPart()
+		if errors.Is(err, io.EOF) {
+			return m
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		media, _, _ := p.Header.(*mail.InlineHeader).ContentType()
+		text, err := io.ReadAll(p.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.parts[media] = string(text)
+	}
+}

@@ -9,8 +9,6 @@ package unsub
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -139,8 +137,7 @@ func (h *handler) open(w http.ResponseWriter, r *http.Request, kinds ...TokenKin
 		h.notFound(w, r)
 		return asked{}, false
 	}
-	sum := sha256.Sum256([]byte(text))
-	a := asked{token: text, kind: t.Kind, id: t.ID, ref: "token " + hex.EncodeToString(sum[:8])}
+	a := asked{token: text, kind: t.Kind, id: t.ID, ref: Ref(text)}
 	if t.Kind == TokenPreferences {
 		return a, true
 	}

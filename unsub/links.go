@@ -84,9 +84,46 @@ func (l *Links) Confirmation(id gate.ID, stream string) string {
 }
 
 // Mailto returns the mailto URI of a recipient for a stream. The token is in the local part, since some clients send an
-// empty subject.
+// empty subject; the subject is for people who look at what they send.
 func (l *Links) Mailto(id gate.ID, stream string) string {
-	return "mailto:" + l.tokens.MakeLocalPart(id, stream, TokenUnsubscribe) + "@" + l.domain
+	return "mailto:" + l.tokens.MakeLocalPart(id, stream, TokenUnsubscribe) + "@" + l.domain + "?subject=unsubscribe"
+}
+
+// Find returns the token of the first URI in a List-Unsubscribe value that is ours: for unsubscribing, below the public
+// URL or at the mailto domain. Its only error is ErrBadToken.
+func (l *Links) Find(value string) (text string, t Token, err error) {
+	for _, part := range strings.Split(value, "<")[1:] {
+		uri, _, closed := strings.Cut(part, ">")
+		if !closed {
+			continue
+		}
+		text := l.tokenOf(strings.Join(strings.Fields(uri), "")) // blanks are not part of it (RFC 2369 section 2)
+		if t, err := l.tokens.Parse(text); err == nil && t.Kind == TokenUnsubscribe {
+			return text, t, nil
+		}
+	}
+	return "", Token{}, ErrBadToken
+}
+
+// tokenOf is what stands in the place of a token in a URI of ours, empty for others.
+func (l *Links) tokenOf(uri string) string {
+	if rest, ok := cutPrefixFold(uri, l.base); ok && l.base != "" {
+		return rest
+	}
+	rest, ok := cutPrefixFold(uri, "mailto:")
+	local, domain, _ := strings.Cut(rest, "@")
+	domain, _, _ = strings.Cut(domain, "?")
+	if !ok || l.domain == "" || !strings.EqualFold(domain, l.domain) {
+		return ""
+	}
+	return local
+}
+
+func cutPrefixFold(s, prefix string) (rest string, ok bool) {
+	if len(s) < len(prefix) || !strings.EqualFold(s[:len(prefix)], prefix) {
+		return s, false
+	}
+	return s[len(prefix):], true
 }
 
 // AppendHeader appends the header lines that the stream asks for, each ended by CRLF, and nothing where it asks for

@@ -13,7 +13,7 @@ func TestHeaderHasWhatTheStreamAsksFor(t *testing.T) {
 	t.Parallel()
 	const (
 		web  = `<https://u\.example\.com/u/[\w-]{50}>`
-		mail = `<mailto:[a-z2-7]{60}@in\.example\.com>`
+		mail = `<mailto:[a-z2-7]{60}@in\.example\.com\?subject=unsubscribe>`
 		post = `List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n`
 	)
 	for _, c := range []struct {

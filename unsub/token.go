@@ -113,6 +113,16 @@ func (t Tokens) Parse(s string) (Token, error) {
 	}, nil
 }
 
+// Ref names a token in evidence without being one. Both forms of a token have the same name, so that what came by mail
+// can be taken back on the page of the link.
+func Ref(token string) string {
+	if raw, ok := decode(token); ok {
+		token = base64.RawURLEncoding.EncodeToString(raw)
+	}
+	sum := sha256.Sum256([]byte(token))
+	return "token " + hex.EncodeToString(sum[:8])
+}
+
 // decode accepts exactly what Make and MakeLocalPart write, the latter in any case.
 func decode(s string) (raw []byte, ok bool) {
 	var err error

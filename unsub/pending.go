@@ -91,6 +91,14 @@ func (p *pending) holds(event string) bool {
 	return p.events[event] != nil
 }
 
+// safe reports whether an event is pending that cannot be lost any more.
+func (p *pending) safe(event string) bool {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	e := p.events[event]
+	return e != nil && e.kept
+}
+
 // kept reports whether an event of the key is pending that cannot be lost any more.
 func (p *pending) kept(k pendingKey) bool {
 	p.mu.RLock()

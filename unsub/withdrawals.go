@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -68,12 +69,15 @@ type Withdrawals struct {
 	pending  pending
 	troubled atomic.Bool   // the store failed, and has not been replayed to since
 	replay   chan struct{} // holds a token where a replay is due
+	batches  sync.Mutex    // of Report: one batch at a time goes into the journal
 }
 
 // entry is a record of the journal. The event's id is made before it is written, so that a replay is the same event.
 type entry struct {
-	ID    gate.ID    `json:"recipient_id"`
-	Event gate.Event `json:"event"`
+	ID       gate.ID    `json:"recipient_id"`
+	Event    gate.Event `json:"event"`
+	Reported bool       `json:"reported,omitempty"` // see Report; the time is that of the act
+	sealed   string     // of an address that came along, for the store alone
 }
 
 func (e entry) key() pendingKey { return pendingKey{e.ID, e.Event.Purpose} }
@@ -272,7 +276,7 @@ func (w *Withdrawals) apply(ctx context.Context, entries []entry, live bool) err
 	}
 	changes := make([]gate.Change, len(entries))
 	for i, e := range entries {
-		changes[i] = gate.Change{ID: e.ID, Event: e.Event, Live: live}
+		changes[i] = gate.Change{ID: e.ID, Sealed: e.sealed, Event: e.Event, Live: live && !e.Reported}
 	}
 	var errs error
 	for i, a := range w.o.Store.Apply(ctx, changes) {

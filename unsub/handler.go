@@ -125,7 +125,7 @@ type asked struct {
 	token string
 	kind  TokenKind
 	id    gate.ID
-	flow  Flow   // zero for a preference token, which is about no stream
+	flow  Flow   // zero for a preference token and the canary, which are about no stream
 	ref   string // evidence: which token it was, without being one
 }
 
@@ -138,7 +138,7 @@ func (h *handler) open(w http.ResponseWriter, r *http.Request, kinds ...TokenKin
 		return asked{}, false
 	}
 	a := asked{token: text, kind: t.Kind, id: t.ID, ref: Ref(text)}
-	if t.Kind == TokenPreferences {
+	if t.Kind == TokenPreferences || t.Kind == TokenCanary {
 		return a, true
 	}
 	if a.flow, err = h.Streams.Find(r.Context(), t.Stream); err != nil {

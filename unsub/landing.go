@@ -71,7 +71,7 @@ const (
 )
 
 func (h *handler) landingPost(w http.ResponseWriter, r *http.Request) {
-	a, ok := h.open(w, r, TokenUnsubscribe)
+	a, ok := h.open(w, r, TokenUnsubscribe, TokenCanary)
 	if !ok {
 		return
 	}
@@ -80,6 +80,8 @@ func (h *handler) landingPost(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	switch choice := fields.Get("unsubscribe"); {
+	case a.kind == TokenCanary:
+		sing(w, fields)
 	case isOneClick(fields):
 		h.oneClick(w, r, a)
 	case choice == "all":

@@ -23,6 +23,8 @@ const (
 	TokenUnsubscribe  TokenKind = 1
 	TokenPreferences  TokenKind = 2
 	TokenConfirmation TokenKind = 3
+	// TokenCanary is for Canary.
+	TokenCanary TokenKind = 15
 )
 
 // A token is 37 octets: version and kind (4 bits each) | number of the token key (1) | recipient id (16) | stream

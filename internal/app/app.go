@@ -67,6 +67,7 @@ type App struct {
 	web         *http.Server
 	webSocket   net.Listener // nil where no public URL is set
 	admin       *private     // nil where the config has none
+	selfTest    selfTest
 	notify      notifier
 
 	closers []closer // last in, first out
@@ -161,6 +162,7 @@ func (a *App) Run(ctx context.Context, r Reloads) error {
 	part("private listener", a.serveAdmin)
 	part("service manager", func(ctx context.Context) error {
 		a.notify.run(ctx, front, func() { a.smtp.Sessions() })
+	part("self-test", func(ctx context.Context) error { a.testSelf(ctx, selfTestFirst); return nil })
 		return nil
 	})
 	part("reloads", func(ctx context.Context) error { a.reloading(ctx, r); return nil })

@@ -26,6 +26,7 @@ func (a *App) gauges() []metrics.Gauge {
 		{Name: "store_up", Help: "1 where the store answered when last looked at.", Value: flag(a.store.up())},
 		{Name: "upstream_up", Help: "1 where the last that was heard of an upstream was good.", Value: flag(a.upstreamUp())},
 	}
+	gauges = append(gauges, a.selfTestGauge()...)
 	for _, j := range a.journals {
 		gauges = append(gauges, metrics.Gauge{
 			Name: "journal_octets", Help: "Octets of a journal that the store has yet to take.",

@@ -12,6 +12,13 @@ import (
 	"github.com/consentgate/consentgate/unsub"
 )
 
+// SelfTests reports whether the gate tries its own public URL. Nothing stands between it and a loopback host, which is
+// the only one that has plain http.
+func (u Unsubscribe) SelfTests() bool {
+	plain := strings.HasPrefix(strings.ToLower(u.PublicURL), "http:")
+	return u.PublicURL != "" && (u.SelfTest == "on" || u.SelfTest == "" && !plain)
+}
+
 // parsePublicURL takes what unsub can make links of, without a slash at its end.
 func parsePublicURL(s string) (string, error) {
 	if _, err := unsub.NewLinks(unsub.Tokens{}, s, ""); err != nil {

@@ -111,6 +111,7 @@ type Unsubscribe struct {
 	OnSigned  gate.OnSigned       // where a stream says nothing
 	Brand     Brand
 	Purposes  unsub.PurposeNames // on the public pages
+	SelfTest  string              // "on" or "off"; empty: on where PublicURL is https
 }
 
 // Log is the blocked-send log.

@@ -62,7 +62,7 @@ func (u Upstream) tree() yaml.MapSlice {
 
 func (u Unsubscribe) tree() yaml.MapSlice {
 	return pairs("listen", u.Listen, "public_url", u.PublicURL, "existing_header", string(u.Existing),
-		"on_signed", string(u.OnSigned), "brand", u.Brand.tree(), "purposes", purposesTree(u.Purposes))
+		"on_signed", string(u.OnSigned), "self_test", u.SelfTest, "brand", u.Brand.tree(), "purposes", purposesTree(u.Purposes))
 }
 
 func (c *Config) streamTree() yaml.MapSlice {

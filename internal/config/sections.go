@@ -129,6 +129,7 @@ func (u *Unsubscribe) read() reader {
 			"on_signed":       onSigned(&u.OnSigned),
 			"brand":           u.Brand.read(),
 			"purposes":        readPurposes(&u.Purposes),
+			"self_test":       oneOf(&u.SelfTest, "on", "off"),
 		}
 	})
 }

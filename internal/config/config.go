@@ -33,6 +33,7 @@ type Config struct {
 	Credentials []Credential
 	Upstreams   []Upstream
 	Unsubscribe Unsubscribe
+	Inbound     Inbound
 	Admin       Admin
 	Log         Log
 	Retention   Retention
@@ -106,12 +107,14 @@ type Upstream struct {
 // Unsubscribe is the public listener. It runs where PublicURL is set.
 type Unsubscribe struct {
 	Listen    string
-	PublicURL string              // without a slash at its end
-	Existing  gate.ExistingHeader // where a stream says nothing
-	OnSigned  gate.OnSigned       // where a stream says nothing
-	Brand     Brand
-	Purposes  unsub.PurposeNames // on the public pages
-	SelfTest  string              // "on" or "off"; empty: on where PublicURL is https
+	PublicURL string // without a slash at its end
+	// MailtoDomain is of the addresses in List-Unsubscribe; Inbound's unless another gate takes their mail.
+	MailtoDomain string
+	Existing     gate.ExistingHeader // where a stream says nothing
+	OnSigned     gate.OnSigned       // where a stream says nothing
+	SelfTest     string              // "on" or "off"; empty: on where PublicURL is https
+	Brand        Brand
+	Purposes     unsub.PurposeNames // on the public pages
 }
 
 // Log is the blocked-send log.

@@ -18,6 +18,7 @@ func defaults() *Config {
 		Retention:     Retention{Blocks: unsaid},
 		Replies:       Replies{Detail: "full"},
 		Unsubscribe:   Unsubscribe{Listen: "127.0.0.1:8025", Existing: gate.ExistingKeep, OnSigned: gate.SignedLeave},
+		Inbound:       Inbound{Sessions: inboundSessions},
 		Limits:        defaultLimits(),
 		Timeouts:      defaultTimeouts(),
 	}
@@ -69,6 +70,7 @@ func (c *Config) complete(r *report, o Options) {
 		c.completeStream(s)
 	}
 	c.Admin.complete(c)
+	c.Inbound.complete(c)
 }
 
 func (o Options) dataDir() string {

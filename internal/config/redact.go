@@ -34,6 +34,7 @@ func (c *Config) tree() yaml.MapSlice {
 		"upstreams", each(c.Upstreams, Upstream.tree),
 		"streams", c.streamTree(),
 		"unsubscribe", c.Unsubscribe.tree(),
+		"inbound", c.Inbound.tree(),
 		"admin", c.Admin.tree(),
 		"log", pairs("addresses", c.Log.Addresses, "permits", c.Log.Permits, "entries", c.Log.Entries),
 		"retention", c.Retention.tree(),
@@ -61,7 +62,7 @@ func (u Upstream) tree() yaml.MapSlice {
 }
 
 func (u Unsubscribe) tree() yaml.MapSlice {
-	return pairs("listen", u.Listen, "public_url", u.PublicURL, "existing_header", string(u.Existing),
+	return pairs("listen", u.Listen, "public_url", u.PublicURL, "mailto_domain", u.MailtoDomain, "existing_header", string(u.Existing),
 		"on_signed", string(u.OnSigned), "self_test", u.SelfTest, "brand", u.Brand.tree(), "purposes", purposesTree(u.Purposes))
 }
 

@@ -145,8 +145,3 @@ func parseNetwork(s string) (netip.Prefix, error) {
 	}
 	return netip.Prefix{}, errors.New("is no network: write it as 10.0.0.0/8 or 192.0.2.7")
 }
-
-// later refuses a key whose engine this version does not have, so that nobody relies on it.
-func later(what string) reader {
-	return func(v value) { v.problem("%s is not available in this version: remove the key", what) }
-}

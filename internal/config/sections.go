@@ -1,7 +1,6 @@
 package config
 
 import (
-	"errors"
 	"maps"
 	"slices"
 
@@ -39,7 +38,7 @@ func (c *Config) read() reader {
 			"limits":               c.Limits.read(),
 			"timeouts":             c.Timeouts.read(),
 			"admin":                c.Admin.read(),
-			"inbound":              later("inbound"),
+			"inbound":              c.Inbound.read(),
 			"retention":            c.Retention.read(),
 		}
 	})
@@ -124,12 +123,12 @@ func (u *Unsubscribe) read() reader {
 		return fields{
 			"listen":          text(&u.Listen),
 			"public_url":      converted(&u.PublicURL, parsePublicURL),
-			"mailto_domain":   later("unsubscribing by mail"),
+			"mailto_domain":   converted(&u.MailtoDomain, parseMailDomain),
 			"existing_header": existingHeader(&u.Existing),
 			"on_signed":       onSigned(&u.OnSigned),
+			"self_test":       oneOf(&u.SelfTest, "on", "off"),
 			"brand":           u.Brand.read(),
 			"purposes":        readPurposes(&u.Purposes),
-			"self_test":       oneOf(&u.SelfTest, "on", "off"),
 		}
 	})
 }
@@ -193,9 +192,4 @@ func flag(dst *bool, word string) reader {
 	})
 }
 
-func parseUnsubscribe(s string) (string, error) {
-	if s == "mailto" {
-		return "", errors.New("is not available in this version, since nothing would read the mail: use https")
-	}
-	return choose(s, []string{"https"})
-}
+func parseUnsubscribe(s string) (string, error) { return choose(s, []string{"https", "mailto"}) }

@@ -32,6 +32,7 @@ func (c *Config) validate(r *report) {
 		r.add("unsubscribe.listen", "%v", err)
 	}
 	c.Admin.validate(c, r)
+	c.Inbound.validate(c, r)
 }
 
 // validatePaths: a config file has no working directory, so its paths begin at the root.

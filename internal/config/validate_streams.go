@@ -81,8 +81,13 @@ func (c *Config) validateUnsubscribe(r *report, field string, s *gate.Stream) {
 	case len(s.Unsubscribe) == 0:
 	case s.Kind != gate.KindMarketing && s.Kind != gate.KindService:
 		r.add(field+".unsubscribe", "a %s stream has nothing to withdraw: remove it", s.Kind)
-	case c.Unsubscribe.PublicURL == "" && !r.unread["unsubscribe.public_url"] && !r.unread["--public-url"]:
+	case slices.Contains(s.Unsubscribe, "https") && c.Unsubscribe.PublicURL == "" &&
+		!r.unread["unsubscribe.public_url"] && !r.unread["--public-url"]:
 		r.add(field+".unsubscribe", "asks for https, but nothing says where: set unsubscribe.public_url (--public-url)")
+	case slices.Contains(s.Unsubscribe, "mailto") && c.Unsubscribe.MailtoDomain == "" &&
+		!r.unread["inbound.domain"] && !r.unread["unsubscribe.mailto_domain"]:
+		r.add(field+".unsubscribe", "asks for mailto, but nobody would read the mail: set inbound.domain, or unsubscribe.mailto_domain "+
+			"where another gate takes it")
 	}
 }
 

@@ -39,6 +39,17 @@ const (
 	// Requests to the private listener that were refused: whose token nobody knows, and whose holder may not do that.
 	CountUnknownToken Counted = "unknown_token"
 	CountForbidden    Counted = "forbidden"
+
+	// Recipients at the inbound listener, by what became of them: unsubscribed or complained, left alone because a machine
+	// wrote (automatic), because the report was no complaint (ignored) or named no token of ours (unmatched), put off,
+	// or refused as nobody (unknown).
+	CountInboundUnsubscribed Counted = "inbound_unsubscribed"
+	CountInboundComplained   Counted = "inbound_complained"
+	CountInboundAutomatic    Counted = "inbound_automatic"
+	CountInboundIgnored      Counted = "inbound_ignored"
+	CountInboundUnmatched    Counted = "inbound_unmatched"
+	CountInboundPutOff       Counted = "inbound_put_off"
+	CountInboundUnknown      Counted = "inbound_unknown"
 )
 
 // Counter names one sum: what is counted, and of what. Fields that do not apply are empty. It is comparable, so that it

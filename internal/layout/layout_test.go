@@ -38,9 +38,10 @@ var edges = map[string][]string{
 	"store/sqlitestore":      {"gate", "store/internal/combine"},
 	"store/internal/combine": {},
 
-	// unsub's inbound door speaks SMTP, so it may use wire; withdrawals are journaled, tokens sealed.
-	"unsub": {"gate", "smtpproxy/wire", "internal/journal", "internal/seal"},
-	"admin": {"gate"},
+	// Withdrawals are journaled, tokens sealed; the door for mail that unsubscribes speaks SMTP.
+	"unsub":         {"gate", "internal/journal", "internal/seal"},
+	"unsub/inbound": {"gate", "smtpproxy/wire", "unsub"},
+	"admin":         {"gate"},
 
 	"internal/bulk":      {"gate"},
 	"internal/evidence":  {"gate"},

@@ -348,3 +348,11 @@ func BenchmarkDecide(b *testing.B) {
 		})
 	}
 }
+
+func TestAPermitAllocatesNothing(t *testing.T) { //nolint:paralleltest // counts what the whole process allocates
+	p, s, ann := policy(t, "EU", "FR"), stream(t, ""), address(t, "ann@example.com")
+	l := gate.Lookup{Record: record(t, "1 granted active proven FR")}
+	if n := testing.AllocsPerRun(1000, func() { p.Decide(on(40), s, ann, l) }); n >= 1 {
+		t.Errorf("%v allocations, want none", n)
+	}
+}

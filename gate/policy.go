@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -20,6 +21,7 @@ type Policy struct {
 	strictest *book            // what counts where a record's jurisdiction is not enabled
 	fallback  string
 	version   string
+	questions sync.Pool // memory of *question: rules are called by value of function, which would move each to the heap
 }
 
 // book is a pack ready to be asked, or several merged into one.
@@ -193,7 +195,12 @@ func (p *Policy) CheckStream(s *Stream) error {
 // Decide answers whether a message of the stream may reach the recipient now. It asks the rules in their order; the
 // first that has an answer gives it. Where none has, the answer is no.
 func (p *Policy) Decide(now time.Time, s *Stream, a Address, l Lookup) Decision {
-	q := p.question(now, s, a, l)
+	q, ok := p.questions.Get().(*question)
+	if !ok {
+		q = new(question)
+	}
+	defer p.forget(q)
+	p.ask(q, now, s, a, l)
 	name, ans := "default", answer{verdict: Block, reason: ReasonNoConsent}
 	for _, r := range p.rules {
 		if got := r.ask(q); got.verdict != "" {
@@ -210,10 +217,11 @@ func (p *Policy) Decide(now time.Time, s *Stream, a Address, l Lookup) Decision 
 	return d
 }
 
-func (p *Policy) question(now time.Time, s *Stream, a Address, l Lookup) *question {
-	q := &question{now: now, stream: s, addr: a, storeErr: l.Err, doubt: l.Doubt}
+// ask fills q with what is asked.
+func (p *Policy) ask(q *question, now time.Time, s *Stream, a Address, l Lookup) {
+	*q = question{now: now, stream: s, addr: a, storeErr: l.Err, doubt: l.Doubt}
 	if l.Err != nil {
-		return q
+		return
 	}
 	q.consents = l.Record.Consents
 	q.consent = l.Record.For(s.Purpose)
@@ -223,7 +231,12 @@ func (p *Policy) question(now time.Time, s *Stream, a Address, l Lookup) *questi
 	for i := range l.Record.Suppressions {
 		q.weigh(&l.Record.Suppressions[i])
 	}
-	return q
+}
+
+// forget keeps the memory of a question and nothing of whom it was about.
+func (p *Policy) forget(q *question) {
+	*q = question{}
+	p.questions.Put(q)
 }
 
 // bookFor picks the rules: the record's jurisdiction, else the stream's, else the default. An opt-out pack counts only

@@ -54,6 +54,7 @@ func newClient(o Options, timeout time.Duration, retries int) redis.UniversalCli
 		Dialer:                dialer(o),
 		TLSConfig:             o.TLS,
 		MaxRetries:            retries,
+		Protocol:              2, // version 3 adds pushed messages, which we have no use for and each reply would look for
 		DialerRetries:         1,
 		DialTimeout:           dialTimeout,
 		ReadTimeout:           timeout,

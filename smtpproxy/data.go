@@ -119,7 +119,11 @@ func (d *delivery) run(ctx context.Context) (*smtp.SMTPError, error) {
 		return nil, err
 	}
 	d.ses.conn.ReplyLines(354, []string{"Send the message, end with <CRLF>.<CRLF>"})
-	d.content = d.ses.conn.Content()
+	d.content = d.ses.conn.Content() // 354 is on its way: the client goes on while the upstream hears of the envelope
+	if d.ahead {
+		// An error here shows again, and is dealt with, when the replies are read.
+		_ = d.lease.Flush()
+	}
 	reply, err := d.take(ctx)
 	if err != nil {
 		d.release()
@@ -130,8 +134,8 @@ func (d *delivery) run(ctx context.Context) (*smtp.SMTPError, error) {
 	return reply, err
 }
 
-// reach gets an upstream connection before 354 is said. Where there is one copy its envelope leaves at once and its
-// replies come in while the client sends; a message that is spooled waits until the body is here.
+// reach gets an upstream connection before 354 is said. Where there is one copy its envelope leaves right behind 354 and
+// its replies come in while the client sends; a message that is spooled waits until the body is here.
 func (d *delivery) reach(ctx context.Context) error {
 	if len(d.copies) == 0 {
 		return nil
@@ -145,12 +149,9 @@ func (d *delivery) reach(ctx context.Context) error {
 		d.ses.log.Error("store", "err", err)
 		return err
 	}
-	if d.spooled {
-		return nil
+	if !d.spooled {
+		d.queueEnvelope(0)
 	}
-	d.queueEnvelope(0)
-	// An error here shows again, and is dealt with, when the replies are read.
-	_ = d.lease.Flush()
 	return nil
 }
 

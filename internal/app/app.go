@@ -26,6 +26,7 @@ import (
 	"github.com/consentgate/consentgate/smtpproxy"
 	"github.com/consentgate/consentgate/smtpproxy/upstream"
 	"github.com/consentgate/consentgate/unsub"
+	"github.com/consentgate/consentgate/unsub/inbound"
 )
 
 // How long the parts get to end, and how often they look around.
@@ -65,8 +66,9 @@ type App struct {
 	withdrawals *unsub.Withdrawals
 	smtp        *smtpproxy.Server
 	web         *http.Server
-	webSocket   net.Listener // nil where no public URL is set
-	admin       *private     // nil where the config has none
+	webSocket   net.Listener  // nil where no public URL is set
+	admin       *private      // nil where the config has none
+	inbound     *inbound.Door // nil where the config has none
 	selfTest    selfTest
 	notify      notifier
 
@@ -109,7 +111,7 @@ func (a *App) warn(cfg *config.Config) {
 // open brings the parts up in the order of their needs.
 func (a *App) open(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
-		a.openStore, a.openJournals, a.openUpstream, a.openWeb, a.openAdmin, a.openSMTP,
+		a.openStore, a.openJournals, a.openUpstream, a.openWeb, a.openInbound, a.openAdmin, a.openSMTP,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -160,15 +162,14 @@ func (a *App) Run(ctx context.Context, r Reloads) error {
 	part("upstream probe", a.probe)
 	part("public listener", a.serveWeb)
 	part("private listener", a.serveAdmin)
+	part("self-test", func(ctx context.Context) error { a.testSelf(ctx, selfTestFirst); return nil })
 	part("service manager", func(ctx context.Context) error {
 		a.notify.run(ctx, front, func() { a.smtp.Sessions() })
-	part("self-test", func(ctx context.Context) error { a.testSelf(ctx, selfTestFirst); return nil })
 		return nil
 	})
 	part("reloads", func(ctx context.Context) error { a.reloading(ctx, r); return nil })
 	a.announce()
-	cfg, _ := a.inForce()
-	err := a.smtp.Serve(front, cfg.Timeouts.Drain)
+	err := a.serveMail(front, leave)
 	a.flush(ctx)
 	stop()
 	return errors.Join(err, parts.Wait())
@@ -182,6 +183,9 @@ func (a *App) announce() {
 	}
 	if a.webSocket != nil {
 		a.log.Info("listening", "listener", "unsubscribe", "address", a.webSocket.Addr().String())
+	}
+	if a.inbound != nil {
+		a.log.Info("listening", "listener", "inbound", "address", a.inbound.Addr().String(), "protocol", string(cfg.Inbound.Protocol))
 	}
 	if a.admin != nil {
 		a.log.Info("listening", "listener", "admin", "address", a.admin.socket.Addr().String(), "tls", string(cfg.Admin.TLS))

@@ -83,6 +83,21 @@ unsubscribe: {listen: "127.0.0.1:0", public_url: "http://127.0.0.1:8025"}
 	}
 }
 
+// TestOnAFullDiskMailUnsubscribesNobody: what the journal cannot take is put off, and nothing is claimed.
+func TestOnAFullDiskMailUnsubscribesNobody(t *testing.T) { //nolint:paralleltest // see fullDisk
+	up := smtptest.Start(t)
+	a := running(t, withInbound(t, t.TempDir(), up.Addr(), "domain: u.example.com"))
+	agree(t, a, "ann@example.com")
+	send(t, a, "250")
+	to := mailtoOf(t, up)
+	free := fullDisk(t)
+	write(t, a, to, "452 4.3.1")
+	free()
+	send(t, a, "250")
+	write(t, a, to, "250 2.0.0")
+	send(t, a, "550 5.7.1")
+}
+
 // agree gives people a consent to news.
 func agree(t *testing.T, a *App, who ...string) {
 	t.Helper()

@@ -65,7 +65,8 @@ func (a *App) Reload(ctx context.Context, cfg *config.Config) error {
 		_, err = unsub.NewStreams(a.store, cfg.Streams()) // whether they can be configured, before anything is
 	}
 	private, certificate, err2 := a.adminSettings(cfg)
-	err = errors.Join(err, err2)
+	door, err4 := a.inboundSettings(cfg)
+	err = errors.Join(err, err2, err4)
 	if err == nil {
 		err = a.smtp.Reload(set)
 	}
@@ -76,6 +77,9 @@ func (a *App) Reload(ctx context.Context, cfg *config.Config) error {
 		return errors.Join(err, a.discard(pool))
 	}
 	a.reloadAdmin(private, certificate)
+	if a.inbound != nil {
+		a.inbound.Reload(door)
+	}
 	a.mu.Lock()
 	a.cfg, a.pool = cfg, pool
 	a.mu.Unlock()
@@ -121,6 +125,9 @@ func (a *App) restartOnly(cfg *config.Config) error {
 		{"timeouts.drain", old.Timeouts.Drain, cfg.Timeouts.Drain},
 		{"admin.listen", old.Admin.Listen, cfg.Admin.Listen},
 		{"admin.tls", old.Admin.TLS, cfg.Admin.TLS},
+		{"inbound.domain", old.Inbound.Domain != "", cfg.Inbound.Domain != ""},
+		{"inbound.listen", old.Inbound.Listen, cfg.Inbound.Listen},
+		{"inbound.protocol", old.Inbound.Protocol, cfg.Inbound.Protocol},
 		{"unsubscribe.listen", old.Unsubscribe.Listen, cfg.Unsubscribe.Listen},
 		{"unsubscribe.public_url", old.Unsubscribe.PublicURL != "", cfg.Unsubscribe.PublicURL != ""},
 		{"unsubscribe.public_url", publicPath(old), publicPath(cfg)},

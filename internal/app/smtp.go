@@ -12,7 +12,6 @@ import (
 	"github.com/consentgate/consentgate/smtpproxy"
 	"github.com/consentgate/consentgate/smtpproxy/upstream"
 	"github.com/consentgate/consentgate/smtpproxy/wire"
-	"github.com/consentgate/consentgate/unsub"
 )
 
 func (a *App) openSMTP(ctx context.Context) error {
@@ -36,7 +35,7 @@ func (a *App) settings(cfg *config.Config, pool *upstream.Pool) (smtpproxy.Setti
 	if err != nil {
 		return smtpproxy.Settings{}, err
 	}
-	links, err := unsub.NewLinks(unsub.Tokens{Keys: a.keys}, cfg.Unsubscribe.PublicURL, "")
+	links, err := a.links(cfg)
 	if err != nil {
 		return smtpproxy.Settings{}, err
 	}

@@ -11,6 +11,7 @@ import (
 	"cmp"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -100,7 +101,7 @@ func perProcess(what gate.Counted) bool {
 	case gate.CountSessions, gate.CountTurnedAway, gate.CountUnknownToken, gate.CountForbidden:
 		return true
 	}
-	return false
+	return slices.Contains(inbound(), what)
 }
 
 // family is the series of one name.
@@ -131,6 +132,18 @@ func families() []family {
 				each(labels("why", string(what)), t.sum(what, ""))
 			}
 		}},
+		{"inbound_total", "Recipients at the inbound listener, by what became of them.", func(t totals, each func(string, int64)) {
+			for _, what := range inbound() {
+				each(labels("what", strings.TrimPrefix(string(what), "inbound_")), t.sum(what, ""))
+			}
+		}},
+	}
+}
+
+func inbound() []gate.Counted {
+	return []gate.Counted{
+		gate.CountInboundUnsubscribed, gate.CountInboundComplained, gate.CountInboundAutomatic, gate.CountInboundIgnored,
+		gate.CountInboundUnmatched, gate.CountInboundPutOff, gate.CountInboundUnknown,
 	}
 }
 

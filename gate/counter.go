@@ -40,6 +40,10 @@ const (
 	CountUnknownToken Counted = "unknown_token"
 	CountForbidden    Counted = "forbidden"
 
+	// Webhooks that their provider did not make, and reports in genuine ones that cannot be read.
+	CountForged     Counted = "hook_forged"
+	CountUnreadable Counted = "hook_unreadable"
+
 	// Recipients at the inbound listener, by what became of them: unsubscribed or complained, left alone because a machine
 	// wrote (automatic), because the report was no complaint (ignored) or named no token of ours (unmatched), put off,
 	// or refused as nobody (unknown).

@@ -41,6 +41,7 @@ var edges = map[string][]string{
 	// Withdrawals are journaled, tokens sealed; the door for mail that unsubscribes speaks SMTP.
 	"unsub":         {"gate", "internal/journal", "internal/seal"},
 	"unsub/inbound": {"gate", "smtpproxy/wire", "unsub"},
+	"unsub/hooks":   {"gate"},
 	"admin":         {"gate"},
 
 	"internal/bulk":      {"gate"},
@@ -53,7 +54,7 @@ var edges = map[string][]string{
 	"internal/sink":      {},
 	"internal/stats":     {"gate"},
 	// A value's grammar is its owner's: target URLs are upstream's, stream codes unsub's, packs policies', tokens admin's.
-	"internal/config": {"admin", "gate", "policies", "smtpproxy/upstream", "unsub"},
+	"internal/config": {"admin", "gate", "policies", "smtpproxy/upstream", "unsub", "unsub/hooks"},
 
 	"internal/app":    {anything},
 	"cmd/consentgate": {anything},

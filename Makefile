@@ -11,7 +11,7 @@ TOOL := $(GO) tool -modfile=tools/go.mod
 GO_FILES = git ls-files -co --exclude-standard -- '*.go'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test check format screenshots fuzz cover bench bench-short bench-go clean
+.PHONY: help demo build test check format screenshots chaos fuzz cover bench bench-short bench-go clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,10 @@ format: ## format all Go files
 screenshots: ## the pictures of docs/img anew, by the browser tests
 	script/bootstrap
 	SCREENSHOTS="$$PWD/docs/img" $(GO) test -count 1 ./internal/e2e -run Browser
+
+chaos: ## 10,000 one-click POSTs while the gate is killed 20 times and Redis comes and goes; CHAOS_SEED repeats a run
+	script/bootstrap
+	CHAOS_POSTS=10000 CHAOS_KILLS=20 $(GO) test -count 1 -v -timeout 20m ./internal/e2e -run Chaos
 
 fuzz: ## run every fuzz target for FUZZTIME (30s)
 	FUZZTIME=$(FUZZTIME) script/fuzz

@@ -28,7 +28,7 @@ func (h *handler) offer(l *locale, c *choice, f Flow, person gate.Person, consen
 			return
 		}
 	}
-	c.CanAsk = h.canAsk(f, person)
+	c.CanAsk = h.canAsk(f, person) && h.Caps.Check(person.Events, f.Purpose, h.Now()) == nil
 	c.AskSender = !c.CanAsk
 }
 

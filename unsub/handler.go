@@ -34,6 +34,8 @@ type Options struct {
 	Store       Store
 	Unseal      func(sealed string) (string, error) // the addresses that the store keeps
 	Confirm     Confirm                             // nil: the pages offer nothing that would need a confirmation
+	Caps        gate.RequestCaps                    // of what Confirm may be asked
+	SignUps     SignUps
 	Brand       Brand
 	Purposes    PurposeNames
 	Now         func() time.Time
@@ -56,6 +58,7 @@ type ConfirmRequest struct {
 type handler struct {
 	Options
 	pages *pages
+	busy  rates // of the forms
 }
 
 // New returns the handler of the public endpoints:
@@ -66,6 +69,7 @@ type handler struct {
 //	POST /p/{token}   stop=PURPOSE, undo=PURPOSE or ask=PURPOSE; "*" is every marketing purpose
 //	GET  /c/{token}   the confirmation page
 //	POST /c/{token}   confirm=yes: confirms the open request for the purpose of the token's stream
+//	POST /s/{form}    a sign-up by a form of somebody's page
 //	GET  /style.css, /brand.css, /logo
 //
 // A GET changes nothing. A POST that withdraws answers 200 once the store has it and 202 once the journal has it; 503
@@ -88,6 +92,7 @@ func New(o Options) http.Handler {
 		mux.HandleFunc("POST "+path, page.post)
 		mux.HandleFunc(path, otherMethod)
 	}
+	mux.HandleFunc("POST /s/{form}", h.signUp)
 	mux.HandleFunc("GET /style.css", h.pages.style)
 	mux.HandleFunc("GET /brand.css", o.Brand.serveCSS)
 	if o.Brand.Logo.Data != nil {

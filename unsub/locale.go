@@ -64,6 +64,7 @@ type locale struct {
 		Ask         string `yaml:"ask"`
 		Confirm     string `yaml:"confirm"`
 		Preferences string `yaml:"preferences"`
+		Back        string `yaml:"back"`
 	} `yaml:"buttons"`
 
 	Mail struct { // that asks to confirm
@@ -87,6 +88,17 @@ type locale struct {
 		NotOpen     text `yaml:"not_open"`
 		Failed      text `yaml:"failed"`
 		NotFound    text `yaml:"not_found"`
+
+		// Answers to a form.
+		SignedUp   text `yaml:"signed_up"`
+		LookInto   text `yaml:"look_into"`
+		SaidNo     text `yaml:"said_no"`
+		Unticked   text `yaml:"unticked"`
+		Ticked     text `yaml:"ticked"`
+		Unread     text `yaml:"unread"`
+		BadAddress text `yaml:"bad_address"`
+		NotMailed  text `yaml:"not_mailed"`
+		TooMany    text `yaml:"too_many"`
 	} `yaml:"pages"`
 
 	Notes struct {

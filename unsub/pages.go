@@ -35,7 +35,7 @@ func newPages(b Brand, purposes PurposeNames) *pages {
 	layout := template.Must(template.New("layout.html").Funcs(template.FuncMap{
 		"say": say, "titled": titled,
 	}).ParseFS(htmlFiles, "html/layout.html"))
-	for _, name := range []string{"landing.html", "preferences.html", "confirmation.html", "message.html"} {
+	for _, name := range []string{"landing.html", "preferences.html", "confirmation.html", "signup.html", "message.html"} {
 		p.templates[name] = template.Must(template.Must(layout.Clone()).ParseFS(htmlFiles, "html/"+name))
 	}
 	tags := make([]language.Tag, len(locales))

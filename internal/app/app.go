@@ -15,6 +15,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -66,9 +67,10 @@ type App struct {
 	withdrawals *unsub.Withdrawals
 	smtp        *smtpproxy.Server
 	web         *http.Server
-	webSocket   net.Listener  // nil where no public URL is set
-	admin       *private      // nil where the config has none
-	inbound     *inbound.Door // nil where the config has none
+	webSocket   net.Listener               // nil where no public URL is set
+	admin       *private                   // nil where the config has none
+	inbound     *inbound.Door              // nil where the config has none
+	confirming  atomic.Pointer[confirming] // nil where the config names no sender of messages to confirm
 	selfTest    selfTest
 	notify      notifier
 

@@ -116,6 +116,11 @@ func (a *App) openWeb(ctx context.Context) (err error) {
 	if a.cfg.Unsubscribe.PublicURL == "" {
 		return nil
 	}
+	asks, err := a.confirmingOf(a.cfg)
+	if err != nil {
+		return err
+	}
+	a.confirming.Store(asks)
 	brand, err := a.cfg.Unsubscribe.Brand.Public()
 	if err != nil {
 		return err
@@ -129,6 +134,8 @@ func (a *App) openWeb(ctx context.Context) (err error) {
 		Handler: under(publicPath(a.cfg), unsub.New(unsub.Options{
 			Tokens: unsub.Tokens{Keys: a.keys}, Streams: a.streams, Withdrawals: a.withdrawals,
 			Store: a.store, Unseal: a.keys.Unseal, Brand: brand,
+			Confirm: a.confirmHook(), Caps: a.cfg.Confirmation.Caps(),
+			SignUps:  unsub.SignUps{Form: a.form, Keys: a.keys, Ask: a.askToConfirm},
 			Purposes: a.cfg.Unsubscribe.Purposes, Now: time.Now, Log: a.log,
 		})),
 		ReadHeaderTimeout: webHeaders, ReadTimeout: webRequest, WriteTimeout: webRequest, IdleTimeout: webIdle,

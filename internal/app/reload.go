@@ -66,7 +66,8 @@ func (a *App) Reload(ctx context.Context, cfg *config.Config) error {
 	}
 	private, certificate, err2 := a.adminSettings(cfg)
 	door, err4 := a.inboundSettings(cfg)
-	err = errors.Join(err, err2, err4)
+	asks, err3 := a.confirmingOf(cfg)
+	err = errors.Join(err, err2, err3, err4)
 	if err == nil {
 		err = a.smtp.Reload(set)
 	}
@@ -80,6 +81,7 @@ func (a *App) Reload(ctx context.Context, cfg *config.Config) error {
 	if a.inbound != nil {
 		a.inbound.Reload(door)
 	}
+	a.confirming.Store(asks)
 	a.mu.Lock()
 	a.cfg, a.pool = cfg, pool
 	a.mu.Unlock()
@@ -131,6 +133,8 @@ func (a *App) restartOnly(cfg *config.Config) error {
 		{"unsubscribe.listen", old.Unsubscribe.Listen, cfg.Unsubscribe.Listen},
 		{"unsubscribe.public_url", old.Unsubscribe.PublicURL != "", cfg.Unsubscribe.PublicURL != ""},
 		{"unsubscribe.public_url", publicPath(old), publicPath(cfg)},
+		{"confirmation.most and apart", old.Confirmation.Caps(), cfg.Confirmation.Caps()},
+		{"confirmation.from", old.Confirmation.From != "", cfg.Confirmation.From != ""},
 		{"unsubscribe.brand", old.Unsubscribe.Brand, cfg.Unsubscribe.Brand},
 		{"unsubscribe.purposes", fmt.Sprint(old.Unsubscribe.Purposes), fmt.Sprint(cfg.Unsubscribe.Purposes)},
 	} {

@@ -28,18 +28,20 @@ type Config struct {
 	StoreAddresses      string // "encrypted", "plain" or "none"
 	StoreChecks         string // "strict" or "warn"
 
-	TLS         TLS
-	Listeners   []Listener
-	Credentials []Credential
-	Upstreams   []Upstream
-	Unsubscribe Unsubscribe
-	Inbound     Inbound
-	Admin       Admin
-	Log         Log
-	Retention   Retention
-	Replies     Replies
-	Limits      Limits
-	Timeouts    Timeouts
+	TLS          TLS
+	Listeners    []Listener
+	Credentials  []Credential
+	Upstreams    []Upstream
+	Unsubscribe  Unsubscribe
+	Inbound      Inbound
+	Confirmation Confirmation
+	Forms        []unsub.Form // in the order of the file
+	Admin        Admin
+	Log          Log
+	Retention    Retention
+	Replies      Replies
+	Limits       Limits
+	Timeouts     Timeouts
 
 	lines     map[string]int // of the fields in File
 	streams   []*gate.Stream

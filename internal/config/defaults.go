@@ -18,6 +18,7 @@ func defaults() *Config {
 		Retention:     Retention{Blocks: unsaid},
 		Replies:       Replies{Detail: "full"},
 		Unsubscribe:   Unsubscribe{Listen: "127.0.0.1:8025", Existing: gate.ExistingKeep, OnSigned: gate.SignedLeave},
+		Confirmation:  defaultConfirmation(),
 		Inbound:       Inbound{Sessions: inboundSessions},
 		Limits:        defaultLimits(),
 		Timeouts:      defaultTimeouts(),

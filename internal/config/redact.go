@@ -34,6 +34,8 @@ func (c *Config) tree() yaml.MapSlice {
 		"upstreams", each(c.Upstreams, Upstream.tree),
 		"streams", c.streamTree(),
 		"unsubscribe", c.Unsubscribe.tree(),
+		"confirmation", c.Confirmation.tree(),
+		"forms", formsTree(c.Forms),
 		"inbound", c.Inbound.tree(),
 		"admin", c.Admin.tree(),
 		"log", pairs("addresses", c.Log.Addresses, "permits", c.Log.Permits, "entries", c.Log.Entries),

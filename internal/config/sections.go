@@ -33,6 +33,8 @@ func (c *Config) read() reader {
 			"upstreams":            entries(&c.Upstreams, (*Upstream).read),
 			"streams":              c.readStreams(),
 			"unsubscribe":          c.Unsubscribe.read(),
+			"confirmation":         c.Confirmation.read(),
+			"forms":                readForms(&c.Forms),
 			"log":                  c.Log.read(),
 			"replies":              section(func() fields { return fields{"detail": oneOf(&c.Replies.Detail, "full", "minimal")} }),
 			"limits":               c.Limits.read(),

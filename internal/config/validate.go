@@ -28,6 +28,7 @@ func (c *Config) validate(r *report) {
 	c.validateUpstreams(r)
 	c.validateStreams(r)
 	c.checkPurposes(r)
+	c.validateSignUp(r)
 	if err := checkHostPort(c.Unsubscribe.Listen); err != nil {
 		r.add("unsubscribe.listen", "%v", err)
 	}

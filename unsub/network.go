@@ -1,0 +1,71 @@
+package unsub
+
+import (
+	"net/http"
+	"net/netip"
+	"strings"
+	"sync"
+	"time"
+)
+
+// network is where a request comes from, no closer than a /24 or /48: as much as evidence needs. Where an HTTPS server
+// on this host or in a private network stands in front, it is what that server says in the last X-Forwarded-For. The
+// zero Prefix is nowhere.
+func network(r *http.Request) netip.Prefix {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Prefix{}
+	}
+	addr := peer.Addr().Unmap()
+	if addr.IsLoopback() || addr.IsPrivate() {
+		addr = forwardedFor(r, addr)
+	}
+	bits := 48
+	if addr.Is4() {
+		bits = 24
+	}
+	p, _ := addr.WithZone("").Prefix(bits)
+	return p
+}
+
+func forwardedFor(r *http.Request, peer netip.Addr) netip.Addr {
+	values := r.Header.Values("X-Forwarded-For")
+	if len(values) == 0 {
+		return peer
+	}
+	list := values[len(values)-1]
+	last := strings.TrimSpace(list[strings.LastIndexByte(list, ',')+1:])
+	if a, err := netip.ParseAddr(last); err == nil {
+		return a.Unmap()
+	}
+	return peer
+}
+
+// Bounds of sign-ups from one network.
+const (
+	signUpsPerNetwork = 60
+	signUpsWithin     = 10 * time.Minute
+	networksKept      = 10_000
+)
+
+// rates counts sign-ups by network, within one span of time after another. The zero rates is empty.
+type rates struct {
+	mu    sync.Mutex
+	since time.Time
+	n     map[netip.Prefix]int
+}
+
+// take reports whether one more is within bounds. With too many networks to remember, those that are new are refused:
+// a flood from everywhere is no sign-up either.
+func (r *rates) take(from netip.Prefix, now time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.n == nil || now.Sub(r.since) >= signUpsWithin {
+		r.since, r.n = now, make(map[netip.Prefix]int)
+	}
+	if _, known := r.n[from]; !known && len(r.n) >= networksKept || r.n[from] >= signUpsPerNetwork {
+		return false
+	}
+	r.n[from]++
+	return true
+}

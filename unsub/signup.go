@@ -1,0 +1,259 @@
+package unsub
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+
+	"github.com/consentgate/consentgate/gate"
+)
+
+// Form is a sign-up form on somebody's page that posts to /s/{name}.
+type Form struct {
+	Name         string
+	Purpose      string
+	Wording      gate.Wording // the text beside the box, and its language
+	Jurisdiction string       // of who signs up; empty: the stream's
+	Source       gate.Source
+	DefaultState gate.DefaultState // unticked, or none for a form that does nothing but sign up
+	Inputs       Inputs
+	Back         string // https URL that the answer leads back to; empty: nowhere
+	Double       bool   // the pack wants a confirmation from the mailbox
+}
+
+// Inputs are what the fields of a form are called.
+type Inputs struct {
+	Address string
+	Consent string
+	Trap    string // nobody sees it, so whoever fills it in is a machine
+}
+
+// DefaultInputs are the names where the config has none.
+func DefaultInputs() Inputs { return Inputs{Address: "email", Consent: "consent", Trap: "website"} }
+
+// SignUps are what the forms need; without Form there are none.
+type SignUps struct {
+	Form func(name string) (Form, bool)
+	Keys gate.Sealer
+	Ask  func(ctx context.Context, a Asking) (Asked, error) // Confirmations.Request
+}
+
+// repeatWithin is how soon the same sign-up again is the same: a page that was loaded again, a second click.
+const repeatWithin = 10 * time.Minute
+
+// answer is what a person said by a form.
+type answer int
+
+const (
+	answerNothing answer = iota // the box was left empty
+	answerYes
+	answerNo
+	answerTicked // the box was ticked beforehand
+	answerUnread
+)
+
+// answerIn reads the consent field. Only words that can mean one thing are a yes or a no. Of several fields the last
+// counts: frameworks put a hidden 0 before a box.
+func (f Form) answerIn(fields url.Values) answer {
+	if s := fields.Get("default_state"); s == string(gate.DefaultTicked) || s == string(gate.DefaultBundled) {
+		return answerTicked
+	}
+	said := fields[f.Inputs.Consent]
+	if len(said) == 0 {
+		return answerNothing
+	}
+	switch strings.ToLower(strings.TrimSpace(said[len(said)-1])) {
+	case "yes", "oui", "on", "1", "true":
+		return answerYes
+	case "no", "non":
+		return answerNo
+	case "", "0", "false", "off":
+		return answerNothing
+	}
+	return answerUnread
+}
+
+// signUpPage is the answer to a form.
+type signUpPage struct {
+	Address string // masked; empty: not shown
+	Purpose string
+	Back    string
+}
+
+// signUp takes a sign-up from a form. Who typed the address is not known, so the answer never tells what is recorded of
+// it, and somebody who refused before is asked at the mailbox.
+func (h *handler) signUp(w http.ResponseWriter, r *http.Request) {
+	if h.SignUps.Form == nil {
+		h.notFound(w, r)
+		return
+	}
+	f, ok := h.SignUps.Form(r.PathValue("form"))
+	if !ok {
+		h.notFound(w, r)
+		return
+	}
+	l := h.formLocale(r, f)
+	if !h.busy.take(network(r), h.Now()) {
+		w.Header().Set("Retry-After", "600")
+		h.Log.Warn("sign-up refused: too many from one network", "form", f.Name)
+		h.answerForm(w, r, http.StatusTooManyRequests, l, l.Pages.TooMany, signUpPage{Back: f.Back})
+		return
+	}
+	if fields, ok := form(w, r); ok {
+		h.takeForm(w, r, l, f, fields)
+	}
+}
+
+// formLocale is the language of the form, unless a link of the page names another.
+func (h *handler) formLocale(r *http.Request, f Form) *locale {
+	if f.Wording.Language != "" && r.URL.Query().Get("lang") == "" {
+		return h.pages.named(f.Wording.Language)
+	}
+	return h.pages.locale(r)
+}
+
+func (h *handler) answerForm(w http.ResponseWriter, r *http.Request, status int, l *locale, t text, p signUpPage) {
+	h.pages.write(w, r, status, l, "signup.html", t, p)
+}
+
+func (h *handler) takeForm(w http.ResponseWriter, r *http.Request, l *locale, f Form, fields url.Values) {
+	addr, err := gate.ParseAddress(strings.TrimSpace(fields.Get(f.Inputs.Address)))
+	said := f.answerIn(fields)
+	p := signUpPage{Purpose: f.Purpose, Back: f.Back}
+	switch {
+	case said == answerTicked:
+		h.answerForm(w, r, http.StatusUnprocessableEntity, l, l.Pages.Ticked, p)
+	case said == answerUnread:
+		h.answerForm(w, r, http.StatusBadRequest, l, l.Pages.Unread, p)
+	case said == answerNothing:
+		h.answerForm(w, r, http.StatusOK, l, l.Pages.Unticked, p)
+	case err != nil:
+		h.answerForm(w, r, http.StatusUnprocessableEntity, l, l.Pages.BadAddress, p)
+	case fields.Get(f.Inputs.Trap) != "": // a machine hears what a person would
+		p.Address = addr.Masked()
+		h.answerForm(w, r, http.StatusOK, l, thanks(l, f, said), p)
+	default:
+		p.Address = addr.Masked()
+		h.recordForm(w, r, l, f, said, addr, p)
+	}
+}
+
+// thanks is the page of what was done, the same whatever stood before.
+func thanks(l *locale, f Form, said answer) text {
+	switch {
+	case said == answerNo:
+		return l.Pages.SaidNo
+	case f.Double:
+		return l.Pages.LookInto
+	}
+	return l.Pages.SignedUp
+}
+
+func (h *handler) recordForm(w http.ResponseWriter, r *http.Request, l *locale, f Form, said answer, addr gate.Address, p signUpPage) {
+	err := h.keepAnswer(r, f, said, addr)
+	if err == nil && said == answerYes {
+		err = h.askIfNeeded(r.Context(), f, l, addr)
+	}
+	switch {
+	case errors.Is(err, ErrNotSent):
+		h.Log.Error("message to confirm not sent", "form", f.Name, "error", err)
+		w.Header().Set("Retry-After", "60")
+		h.answerForm(w, r, http.StatusServiceUnavailable, l, l.Pages.NotMailed, p)
+	case err != nil:
+		h.failed(w, r, err)
+	default:
+		h.answerForm(w, r, http.StatusOK, l, thanks(l, f, said), p)
+	}
+}
+
+// keepAnswer records what was said, once however often the form is sent.
+func (h *handler) keepAnswer(r *http.Request, f Form, said answer, addr gate.Address) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), applyTimeout)
+	defer cancel()
+	now := h.Now().UTC()
+	person, err := h.Store.Person(ctx, h.SignUps.Keys.ID(addr))
+	if err != nil || repeated(person.Events, f, said, now) {
+		return err
+	}
+	e := h.answerEvent(r, f, said, now)
+	e.Recipient = addr.String()
+	return gate.Intake{Store: h.Store, Keys: h.SignUps.Keys}.Apply(ctx, now, []gate.Event{e}, true)[0].Err
+}
+
+// repeated reports whether the same was said by the same form a moment ago, and nothing else of the purpose since.
+func repeated(events []gate.Event, f Form, said answer, now time.Time) bool {
+	for _, e := range slices.Backward(events) {
+		switch {
+		case e.Purpose != f.Purpose && e.Purpose != gate.AllPurposes, e.Type == gate.ConfirmationRequested:
+			continue
+		case said == answerNo:
+			return e.Type == gate.Refused
+		}
+		return e.Type == gate.Granted && e.Source.Kind == f.Source.Kind && e.Source.ID == f.Source.ID && now.Sub(e.Time) < repeatWithin
+	}
+	return false
+}
+
+// answerEvent is the yes or no of a form. A yes that the pack wants confirmed is the first half of a double opt-in.
+func (h *handler) answerEvent(r *http.Request, f Form, said answer, now time.Time) gate.Event {
+	e := gate.Event{
+		ID:   ulid.MustNew(ulid.Timestamp(now), rand.Reader).String(),
+		Type: gate.Granted, Method: gate.MethodActive, Purpose: f.Purpose, Time: now, Jurisdiction: f.Jurisdiction,
+		Controller: h.Brand.Name, Actor: "person", Source: f.Source, DefaultState: f.DefaultState, Wording: f.Wording,
+		UserAgent: clip(r.UserAgent(), maxUserAgent), Note: "form " + f.Name,
+	}
+	if n := network(r); n.IsValid() && !n.Addr().IsLoopback() {
+		e.IP = n.String()
+	}
+	e.Source.URL = pageOf(r.Referer())
+	switch {
+	case said == answerNo:
+		e.Type, e.Method = gate.Refused, ""
+	case f.Double:
+		e.Method = gate.MethodDouble
+	}
+	return e
+}
+
+// pageOf is the page that a form was on, without what a query may tell; empty where it cannot be kept.
+func pageOf(referer string) string {
+	u, err := url.Parse(referer)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.User != nil {
+		return ""
+	}
+	page := (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
+	if clean := clip(page, maxPage); clean != page {
+		return ""
+	}
+	return page
+}
+
+// maxPage bounds source.url of a form, in octets.
+const maxPage = 500
+
+// askIfNeeded sends the message that asks to confirm where something waits for that. Whoever may not be asked hears
+// nothing more here: the answer tells nobody what stands about an address.
+func (h *handler) askIfNeeded(ctx context.Context, f Form, l *locale, addr gate.Address) error {
+	person, err := h.Store.Person(ctx, h.SignUps.Keys.ID(addr))
+	if err != nil {
+		return err
+	}
+	c := person.Record.For(f.Purpose)
+	waits := c.State == gate.StateActivePending || f.Double && c.State != gate.StateActiveDouble && c.Via != gate.ViaMailbox
+	if !waits {
+		return nil
+	}
+	_, err = h.SignUps.Ask(ctx, Asking{Address: addr, Purpose: f.Purpose, Language: l.Lang, Actor: "person"})
+	if errors.Is(err, gate.ErrNotAsked) {
+		h.Log.Info("sign-up without a message to confirm", "form", f.Name, "recipient_id", person.ID.String(), "why", err)
+		return nil
+	}
+	return err
+}

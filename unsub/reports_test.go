@@ -101,7 +101,7 @@ func TestALateReportDoesNotUndoWhatThePersonDidSince(t *testing.T) {
 			if down {
 				s.Fail(errDown)
 			}
-			w.report(t, reported(day().Add(-48*time.Hour))[:1], !down)
+			w.report(t, reported(day().Add(-48 * time.Hour))[:1], !down)
 			s.Fail(nil)
 			w.run(t)
 			drain(t, w.journal)

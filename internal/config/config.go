@@ -36,6 +36,7 @@ type Config struct {
 	Inbound      Inbound
 	Confirmation Confirmation
 	Forms        []unsub.Form // in the order of the file
+	Hooks        []Hook
 	Admin        Admin
 	Log          Log
 	Retention    Retention

@@ -37,6 +37,7 @@ func (c *Config) tree() yaml.MapSlice {
 		"confirmation", c.Confirmation.tree(),
 		"forms", formsTree(c.Forms),
 		"inbound", c.Inbound.tree(),
+		"hooks", c.hooksTree(),
 		"admin", c.Admin.tree(),
 		"log", pairs("addresses", c.Log.Addresses, "permits", c.Log.Permits, "entries", c.Log.Entries),
 		"retention", c.Retention.tree(),

@@ -39,6 +39,7 @@ func (c *Config) read() reader {
 			"replies":              section(func() fields { return fields{"detail": oneOf(&c.Replies.Detail, "full", "minimal")} }),
 			"limits":               c.Limits.read(),
 			"timeouts":             c.Timeouts.read(),
+			"hooks":                c.readHooks(),
 			"admin":                c.Admin.read(),
 			"inbound":              c.Inbound.read(),
 			"retention":            c.Retention.read(),

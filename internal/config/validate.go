@@ -32,6 +32,7 @@ func (c *Config) validate(r *report) {
 	if err := checkHostPort(c.Unsubscribe.Listen); err != nil {
 		r.add("unsubscribe.listen", "%v", err)
 	}
+	c.validateHooks(r)
 	c.Admin.validate(c, r)
 	c.Inbound.validate(c, r)
 }
@@ -48,6 +49,9 @@ func (c *Config) validatePaths(r *report) {
 	}
 	for i, u := range c.Upstreams {
 		paths = append(paths, [2]string{fmt.Sprintf("upstreams[%d].password_file", i), u.PasswordFile})
+	}
+	for _, h := range c.Hooks {
+		paths = append(paths, h.paths()...)
 	}
 	for _, p := range paths {
 		if p[1] != "" && !filepath.IsAbs(p[1]) {

@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
-	"errors"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -33,6 +31,7 @@ type world struct {
 	tokens      unsub.Tokens
 	links       *unsub.Links
 	ann         gate.ID
+	opt         inbound.Options
 	door        *inbound.Door
 	addr        string
 	stop        context.CancelFunc // begins the drain
@@ -60,6 +59,7 @@ func start(t testing.TB, changes ...func(*inbound.Options)) *world {
 	for _, change := range changes {
 		change(&o)
 	}
+	w.opt = o
 	w.door, err = inbound.New(t.Context(), o)
 	w.must(err)
 	w.addr = w.door.Addr().String()
@@ -286,14 +286,4 @@ func (c *tallies) of(what gate.Counted) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.n[what]
-}
-
-// dial opens a raw connection that ends with the test.
-func (w *world) dial() net.Conn {
-	w.t.Helper()
-	c, err := net.Dial("tcp", w.addr)
-	w.must(err)
-	w.must(c.SetDeadline(time.Now().Add(20 * time.Second)))
-	w.t.Cleanup(func() { _ = c.Close() })
-	return c
 }

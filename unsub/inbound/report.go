@@ -113,6 +113,9 @@ func (p *parser) message(r io.Reader) {
 
 func (p *parser) parts(e *mail.Entity) {
 	multi := e.MultipartReader()
+	if multi == nil { // of a type that only mediaType could read
+		return
+	}
 	for range maxParts {
 		part, err := multi.NextPart()
 		if part == nil || hopeless(err) {

@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"runtime"
+	"runtime/debug"
 	"strconv"
 	"sync/atomic"
 
@@ -60,6 +62,7 @@ func (s *session) abort() { _ = s.conn.NetConn().Close() }
 
 func (s *session) serve(ctx context.Context) {
 	defer func() { _ = s.conn.Close() }()
+	defer s.survive()
 	protocol := " ESMTP consentgate"
 	if s.door.opt.LMTP {
 		protocol = " LMTP consentgate"
@@ -75,6 +78,17 @@ func (s *session) serve(ctx context.Context) {
 		}
 	}
 	_ = s.conn.Flush()
+}
+
+// survive has a report that a parser cannot stand end its session, and not the gate that mail goes through. Only what the
+// runtime says is logged of it: other words may be a stranger's.
+func (s *session) survive() {
+	fault := recover()
+	if fault == nil {
+		return
+	}
+	cause, _ := fault.(runtime.Error)
+	s.log.Error("panic in a session", "err", cause, "stack", string(debug.Stack()))
 }
 
 // next takes one command and reports whether the session goes on.

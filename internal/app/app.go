@@ -27,6 +27,7 @@ import (
 	"github.com/consentgate/consentgate/smtpproxy"
 	"github.com/consentgate/consentgate/smtpproxy/upstream"
 	"github.com/consentgate/consentgate/unsub"
+	"github.com/consentgate/consentgate/unsub/hooks"
 	"github.com/consentgate/consentgate/unsub/inbound"
 )
 
@@ -67,6 +68,7 @@ type App struct {
 	withdrawals *unsub.Withdrawals
 	smtp        *smtpproxy.Server
 	web         *http.Server
+	hooks       *hooks.Handler             // nil where no public URL is set
 	webSocket   net.Listener               // nil where no public URL is set
 	admin       *private                   // nil where the config has none
 	inbound     *inbound.Door              // nil where the config has none

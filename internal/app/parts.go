@@ -125,19 +125,22 @@ func (a *App) openWeb(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := a.openHooks(); err != nil {
+		return err
+	}
 	var lc net.ListenConfig
 	if a.webSocket, err = lc.Listen(ctx, "tcp", a.cfg.Unsubscribe.Listen); err != nil {
 		return fmt.Errorf("unsubscribe.listen: %w", err)
 	}
 	a.onClose("public listener", func() error { return ignoreClosed(a.webSocket.Close()) })
 	a.web = &http.Server{
-		Handler: under(publicPath(a.cfg), unsub.New(unsub.Options{
+		Handler: under(publicPath(a.cfg), a.besidePages(unsub.New(unsub.Options{
 			Tokens: unsub.Tokens{Keys: a.keys}, Streams: a.streams, Withdrawals: a.withdrawals,
 			Store: a.store, Unseal: a.keys.Unseal, Brand: brand,
 			Confirm: a.confirmHook(), Caps: a.cfg.Confirmation.Caps(),
 			SignUps:  unsub.SignUps{Form: a.form, Keys: a.keys, Ask: a.askToConfirm},
 			Purposes: a.cfg.Unsubscribe.Purposes, Now: time.Now, Log: a.log,
-		})),
+		}))),
 		ReadHeaderTimeout: webHeaders, ReadTimeout: webRequest, WriteTimeout: webRequest, IdleTimeout: webIdle,
 		MaxHeaderBytes: webMaxHeader, ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
 	}

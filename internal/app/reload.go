@@ -67,7 +67,8 @@ func (a *App) Reload(ctx context.Context, cfg *config.Config) error {
 	private, certificate, err2 := a.adminSettings(cfg)
 	door, err4 := a.inboundSettings(cfg)
 	asks, err3 := a.confirmingOf(cfg)
-	err = errors.Join(err, err2, err3, err4)
+	reports, err5 := cfg.HookSettings()
+	err = errors.Join(err, err2, err3, err4, err5)
 	if err == nil {
 		err = a.smtp.Reload(set)
 	}
@@ -82,6 +83,7 @@ func (a *App) Reload(ctx context.Context, cfg *config.Config) error {
 		a.inbound.Reload(door)
 	}
 	a.confirming.Store(asks)
+	a.reloadHooks(reports)
 	a.mu.Lock()
 	a.cfg, a.pool = cfg, pool
 	a.mu.Unlock()

@@ -98,7 +98,8 @@ func (m *Metrics) read() totals {
 
 func perProcess(what gate.Counted) bool {
 	switch what {
-	case gate.CountSessions, gate.CountTurnedAway, gate.CountUnknownToken, gate.CountForbidden:
+	case gate.CountSessions, gate.CountTurnedAway, gate.CountUnknownToken, gate.CountForbidden,
+		gate.CountForged, gate.CountUnreadable:
 		return true
 	}
 	return slices.Contains(inbound(), what)
@@ -127,16 +128,20 @@ func families() []family {
 			gate.CountListKept, gate.CountListSigned)},
 		{"sessions_total", "SMTP sessions that found a place.", alone(gate.CountSessions)},
 		{"turned_away_total", "SMTP clients that found none, or too many of their own.", alone(gate.CountTurnedAway)},
-		{"requests_refused_total", "Requests to the private listener that were refused.", func(t totals, each func(string, int64)) {
-			for _, what := range []gate.Counted{gate.CountUnknownToken, gate.CountForbidden} {
-				each(labels("why", string(what)), t.sum(what, ""))
-			}
-		}},
-		{"inbound_total", "Recipients at the inbound listener, by what became of them.", func(t totals, each func(string, int64)) {
-			for _, what := range inbound() {
-				each(labels("what", strings.TrimPrefix(string(what), "inbound_")), t.sum(what, ""))
-			}
-		}},
+		{"requests_refused_total", "Requests to the private listener that were refused.",
+			oneEach("why", "", gate.CountUnknownToken, gate.CountForbidden)},
+		{"inbound_total", "Recipients at the inbound listener, by what became of them.", oneEach("what", "inbound_", inbound()...)},
+		{"hooks_refused_total", "Webhooks that their provider did not make, and webhooks or reports that cannot be read.",
+			oneEach("why", "hook_", gate.CountForged, gate.CountUnreadable)},
+	}
+}
+
+// oneEach has a series for each of the things counted, whose names lose the prefix.
+func oneEach(label, prefix string, what ...gate.Counted) func(t totals, each func(string, int64)) {
+	return func(t totals, each func(string, int64)) {
+		for _, w := range what {
+			each(labels(label, strings.TrimPrefix(string(w), prefix)), t.sum(w, ""))
+		}
 	}
 }
 

@@ -54,7 +54,7 @@ func execute(ctx context.Context, args []string, in io.Reader, out, log io.Write
 	case "profile":
 		return profile(ctx, args[1:], out, log)
 	case "countsink":
-		return countsink.Run(strings.Join(args[1:], ""), in, out)
+		return countsink.Run(args[1:], in, out)
 	case "policy":
 		return policy(ctx, strings.Join(args[1:], ""), log)
 	case "profiled-gate":

@@ -18,10 +18,30 @@ type hello struct {
 	Addr string `json:"addr"`
 }
 
-// Run is the process: it serves at addr until in ends, answering each line there ("reset" or "report") with the Report
-// as it was before.
-func Run(addr string, in io.Reader, out io.Writer) error {
-	s, err := Listen(addr)
+// server is either kind.
+type server interface {
+	Addr() string
+	Serve() error
+	Report() Report
+	Reset()
+	Close()
+}
+
+// listen binds what the arguments name: an address and, for STARTTLS, the files of a certificate and its key.
+func listen(args []string) (server, error) {
+	switch len(args) {
+	case 1:
+		return Listen(args[0])
+	case 3:
+		return ListenTLS(args[0], args[1], args[2])
+	}
+	return nil, errors.New("countsink wants an address, and for TLS the files of a certificate and its key")
+}
+
+// Run is the process: it serves what args name until in ends, answering each line there ("reset" or "report") with the
+// Report as it was before.
+func Run(args []string, in io.Reader, out io.Writer) error {
+	s, err := listen(args)
 	if err != nil {
 		return err
 	}
@@ -31,12 +51,12 @@ func Run(addr string, in io.Reader, out io.Writer) error {
 	}
 	served := make(chan error, 1)
 	go func() { served <- s.Serve() }()
-	err = s.obey(bufio.NewScanner(in), answers)
+	err = obey(s, bufio.NewScanner(in), answers)
 	s.Close()
 	return errors.Join(err, <-served)
 }
 
-func (s *Server) obey(orders *bufio.Scanner, answers *json.Encoder) error {
+func obey(s server, orders *bufio.Scanner, answers *json.Encoder) error {
 	for orders.Scan() {
 		report := s.Report()
 		if orders.Text() == "reset" {

@@ -11,7 +11,10 @@ const (
 	replyGo       = "354 End data with <CR><LF>.<CR><LF>\r\n"
 	replyBye      = "221 2.0.0 Bye\r\n"
 	replyUnknown  = "500 5.5.2 Unknown command\r\n"
-	replyEHLO     = "250-countsink." + Domain + "\r\n250-PIPELINING\r\n250-SIZE 104857600\r\n250-8BITMIME\r\n" +
+	replyReady    = "220 2.0.0 Go ahead\r\n"
+	replyTLS      = "250-countsink." + Domain + "\r\n250-STARTTLS" + offered
+	replyEHLO     = "250-countsink." + Domain + offered
+	offered       = "\r\n250-PIPELINING\r\n250-SIZE 104857600\r\n250-8BITMIME\r\n" +
 		"250-ENHANCEDSTATUSCODES\r\n250-SMTPUTF8\r\n250 DSN\r\n"
 )
 
@@ -26,6 +29,8 @@ type session struct {
 	line    []byte // a command that has not ended
 	out     []byte // replies to be written
 	closing bool   // after QUIT, or nonsense
+	offers  bool   // STARTTLS
+	secures bool   // the client has asked for it
 
 	to     []recipient
 	sample *Sample // nil: nobody looks at this message
@@ -81,7 +86,9 @@ func (s *session) answer(line []byte) {
 	case "DATA":
 		s.begin()
 	case "EHLO":
-		s.say(replyEHLO)
+		s.hello()
+	case "STARTTLS":
+		s.startTLS()
 	case "HELO", "NOOP", "RSET":
 		s.reset()
 		s.say(replyOK)
@@ -91,6 +98,23 @@ func (s *session) answer(line []byte) {
 	default:
 		s.say(replyUnknown)
 	}
+}
+
+func (s *session) hello() {
+	if s.offers {
+		s.say(replyTLS)
+		return
+	}
+	s.say(replyEHLO)
+}
+
+func (s *session) startTLS() {
+	if !s.offers {
+		s.say(replyUnknown)
+		return
+	}
+	s.offers, s.secures = false, true
+	s.say(replyReady)
 }
 
 // path is what stands between < and > of "FROM:<…>" and "TO:<…>".

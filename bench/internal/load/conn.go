@@ -4,12 +4,14 @@ package load
 
 import (
 	"bytes"
+	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/netip"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -18,25 +20,52 @@ const (
 	bufferSize = 2048 // of replies
 )
 
-// Conn is an SMTP connection on a blocking socket.
+// Conn is an SMTP connection.
 type Conn struct {
-	fd  int
-	buf []byte
-	in  []byte // read and not used
+	stream io.ReadWriteCloser
+	buf    []byte
+	in     []byte // read and not used
 }
 
-// Dial connects, reads the greeting and says EHLO.
+// Dial connects with a socket that blocks in the kernel, reads the greeting and says EHLO.
 func Dial(addr string) (*Conn, error) {
 	if err := loopback(addr); err != nil {
 		return nil, err
 	}
-	c := &Conn{buf: make([]byte, bufferSize)}
-	if err := c.connect(netip.MustParseAddrPort(addr)); err != nil {
+	s, err := connect(netip.MustParseAddrPort(addr))
+	if err != nil {
 		return nil, fmt.Errorf("connect to %s: %w", addr, err)
 	}
+	return greeted(s, nil)
+}
+
+// DialTLS is Dial with a socket of Go's own, of which many can work at once, and with STARTTLS where config is not nil.
+func DialTLS(ctx context.Context, addr string, config *tls.Config) (*Conn, error) {
+	if err := loopback(addr); err != nil {
+		return nil, err
+	}
+	d := net.Dialer{Timeout: ioTime}
+	stream, err := d.DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	if err := stream.SetDeadline(time.Now().Add(sessionTime)); err != nil {
+		return nil, errors.Join(err, stream.Close())
+	}
+	return greeted(stream, config)
+}
+
+// sessionTime is how long a session of [DialTLS] may last.
+const sessionTime = time.Hour
+
+func greeted(stream io.ReadWriteCloser, config *tls.Config) (*Conn, error) {
+	c := &Conn{stream: stream, buf: make([]byte, bufferSize)}
 	err := c.expect(220)
 	if err == nil {
-		err = c.command("EHLO client.bench.test", 250)
+		err = c.command(ehlo, 250)
+	}
+	if err == nil && config != nil {
+		err = c.startTLS(config)
 	}
 	if err != nil {
 		c.Close()
@@ -45,32 +74,22 @@ func Dial(addr string) (*Conn, error) {
 	return c, nil
 }
 
-func (c *Conn) connect(to netip.AddrPort) error {
-	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
-	if err != nil {
+const ehlo = "EHLO client.bench.test"
+
+func (c *Conn) startTLS(config *tls.Config) error {
+	plain, ok := c.stream.(net.Conn)
+	if !ok {
+		return errors.New("TLS needs a socket of Go's own")
+	}
+	if err := c.command("STARTTLS", 220); err != nil {
 		return err
 	}
-	limit := syscall.NsecToTimeval(ioTime.Nanoseconds())
-	for _, option := range []int{syscall.SO_RCVTIMEO, syscall.SO_SNDTIMEO} {
-		err = errors.Join(err, syscall.SetsockoptTimeval(fd, syscall.SOL_SOCKET, option, &limit))
-	}
-	err = errors.Join(err, syscall.SetsockoptInt(fd, syscall.IPPROTO_TCP, syscall.TCP_NODELAY, 1))
-	if err == nil {
-		err = syscall.Connect(fd, &syscall.SockaddrInet4{Port: int(to.Port()), Addr: to.Addr().As4()})
-	}
-	if errors.Is(err, syscall.EINTR) { // a signal of Go's runtime
-		_ = syscall.Close(fd)
-		return c.connect(to)
-	}
-	if err != nil {
-		return errors.Join(err, syscall.Close(fd))
-	}
-	c.fd = fd
-	return nil
+	c.stream = tls.Client(plain, config)
+	return c.command(ehlo, 250)
 }
 
 // Close closes the connection as it is.
-func (c *Conn) Close() { _ = syscall.Close(c.fd) }
+func (c *Conn) Close() { _ = c.stream.Close() }
 
 // Quit says QUIT and closes.
 func (c *Conn) Quit() error {
@@ -79,17 +98,8 @@ func (c *Conn) Quit() error {
 }
 
 func (c *Conn) write(b []byte) error {
-	for len(b) > 0 {
-		n, err := syscall.Write(c.fd, b)
-		switch {
-		case errors.Is(err, syscall.EINTR):
-			continue
-		case err != nil:
-			return err
-		}
-		b = b[n:]
-	}
-	return nil
+	_, err := c.stream.Write(b)
+	return err
 }
 
 // reply reads one reply with all its lines (RFC 5321 section 4.2.1).
@@ -118,19 +128,15 @@ func (c *Conn) reply() (code int, text string, err error) {
 }
 
 func (c *Conn) read() error {
-	for {
-		n, err := syscall.Read(c.fd, c.buf)
-		switch {
-		case errors.Is(err, syscall.EINTR):
-			continue
-		case err != nil:
-			return err
-		case n == 0:
-			return io.ErrUnexpectedEOF
-		}
-		c.in = append(c.in, c.buf[:n]...)
+	n, err := c.stream.Read(c.buf)
+	c.in = append(c.in, c.buf[:n]...)
+	if n > 0 {
 		return nil
 	}
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
 }
 
 func (c *Conn) expect(want int) error {

@@ -2,16 +2,29 @@
 
 package load
 
-import "fmt"
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+)
 
 // Sessions are connections that are open at the same time.
 type Sessions []*Conn
 
 // Open opens n sessions, as far as EHLO.
 func Open(addr string, n int) (Sessions, error) {
+	return open(n, func() (*Conn, error) { return Dial(addr) })
+}
+
+// OpenTLS opens n sessions in TLS.
+func OpenTLS(ctx context.Context, addr string, config *tls.Config, n int) (Sessions, error) {
+	return open(n, func() (*Conn, error) { return DialTLS(ctx, addr, config) })
+}
+
+func open(n int, dial func() (*Conn, error)) (Sessions, error) {
 	var all Sessions
 	for i := range n {
-		c, err := Dial(addr)
+		c, err := dial()
 		if err != nil {
 			all.Close()
 			return nil, fmt.Errorf("session %d of %d: %w", i+1, n, err)

@@ -40,8 +40,11 @@ type transaction struct {
 }
 
 func newTransaction(from string, content []byte, to ...string) transaction {
-	return transaction{from: from, to: to, content: append(append([]byte(nil), content...), ".\r\n"...)}
+	return transaction{from: from, to: to, content: dotted(content)}
 }
+
+// dotted is content with the dot that ends it.
+func dotted(content []byte) []byte { return append(append([]byte(nil), content...), ".\r\n"...) }
 
 // stepwise waits for every reply, as most clients do.
 func (c *Conn) stepwise(t transaction) error {

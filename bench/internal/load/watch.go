@@ -4,6 +4,7 @@ package load
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"time"
@@ -18,8 +19,9 @@ const watchPeriod = 100 * time.Millisecond
 type Watch struct {
 	Addr    string
 	From    string
-	Size    int  // octets of a message
-	Decides bool // the target asks for consent; to others the withdrawn recipient is not named
+	Size    int         // octets of a message
+	Decides bool        // the target asks for consent; to others the withdrawn recipient is not named
+	TLS     *tls.Config // nil: in the clear
 }
 
 // Sent is what a Watch has sent.
@@ -31,7 +33,7 @@ type Sent struct {
 // Run sends until ctx ends, and at least once. The error is a reply that is not what a gate, or a mailer, says.
 func (w Watch) Run(ctx context.Context) (Sent, error) {
 	var sent Sent
-	c, err := Dial(w.Addr)
+	c, err := w.dial(ctx)
 	if err != nil {
 		return sent, fmt.Errorf("watch: %w", err)
 	}
@@ -53,6 +55,13 @@ func (w Watch) Run(ctx context.Context) (Sent, error) {
 			return sent, c.Quit()
 		}
 	}
+}
+
+func (w Watch) dial(ctx context.Context) (*Conn, error) {
+	if w.TLS == nil {
+		return Dial(w.Addr)
+	}
+	return DialTLS(context.WithoutCancel(ctx), w.Addr, w.TLS)
 }
 
 func (w Watch) one(c *Conn, i int, content []byte) error {

@@ -9,9 +9,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strings"
 
 	"github.com/consentgate/consentgate/bench/internal/procs"
+	"github.com/consentgate/consentgate/gate"
 	"github.com/consentgate/consentgate/internal/seal"
+	"github.com/consentgate/consentgate/unsub"
 )
 
 // Streams of the gate, and the reverse-paths that choose them.
@@ -25,15 +29,16 @@ const (
 	publicURL = "https://u.bench.test"
 )
 
-// gateConfig is completed with data_dir, store and upstream. All else is as shipped.
+// gateConfig is completed with data_dir, store, listeners, upstream and what else a gate has of its own. All else is as
+// shipped.
 const gateConfig = `data_dir: %s
 store: %s
 hostname: gate.bench.test
 default_stream: newsletter
 listeners:
-  - address: 127.0.0.1:0
+  - %s
 upstreams:
-  - address: %s
+  - %s
 streams:
   newsletter:
     purpose: newsletter
@@ -48,7 +53,43 @@ streams:
 unsubscribe:
   listen: 127.0.0.1:0
   public_url: https://u.bench.test
-`
+%s`
+
+// Plain is a listener as it is without TLS or a proxy.
+const Plain = "{address: 127.0.0.1:0}"
+
+// Settings are what gates of a benchmark differ in.
+type Settings struct {
+	Dir       string   // of all that is its own
+	Store     string   // URL
+	Upstream  string   // host:port
+	Binary    string   // consentgate
+	Command   []string // program and arguments that, followed by --config FILE, run the gate; none: it is not run
+	Listeners []string // in YAML; none: one that is Plain
+	Sections  string   // of the config, beside ours
+	// TLS makes it speak STARTTLS to the upstream, and lets listeners do so.
+	TLS   *Authority
+	Plain bool // the upstream is spoken to in the clear all the same
+	// Sibling is a gate that has made the store; nil: this one makes it.
+	Sibling *Gate
+}
+
+func (s Settings) config(data string) []byte {
+	listeners, upstream, sections := s.Listeners, "{address: "+s.Upstream+"}", s.Sections
+	if len(listeners) == 0 {
+		listeners = []string{Plain}
+	}
+	if s.TLS != nil {
+		sections += fmt.Sprintf("tls: {certificate: %s, key: %s}\n", s.TLS.Certificate, s.TLS.Key)
+		if !s.Plain {
+			upstream = "{address: " + s.Upstream + ", tls: starttls}"
+		}
+	}
+	if s.Sibling != nil {
+		sections += "id_key_file: " + s.Sibling.idKey() + "\n"
+	}
+	return fmt.Appendf(nil, gateConfig, data, s.Store, strings.Join(listeners, "\n  - "), upstream, sections)
+}
 
 // Build builds a package of this module the way make build does.
 func Build(ctx context.Context, pkg, binary string) error {
@@ -62,54 +103,89 @@ func Build(ctx context.Context, pkg, binary string) error {
 
 // Gate is consentgate with a folder, a config and a store of its own.
 type Gate struct {
-	*procs.Process        // nil: not running
-	Addr           string // of its listener, once it runs
+	*procs.Process          // nil: not running
+	Addr           string   // of its first listener, once it runs
+	Addrs          []string // of all of them
+	Web            string   // of its listener for unsubscribing
 	Dir            string
 	StoreURL       string
 	Data           string // its data_dir
 	Config         string // path
 	Keys           *seal.Keys
 
-	command []string // that serves the config
+	settings Settings
 }
 
 // NewGate writes a config and makes the store. command is a program and arguments that, followed by --config FILE, run
 // the gate; binary is consentgate.
 func NewGate(ctx context.Context, dir, storeURL, upstream, binary string, command ...string) (*Gate, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	return Make(ctx, Settings{Dir: dir, Store: storeURL, Upstream: upstream, Binary: binary, Command: command})
+}
+
+// Make is NewGate for a gate with settings of its own. The store is made unless a sibling has.
+func Make(ctx context.Context, s Settings) (*Gate, error) {
+	g := &Gate{Dir: s.Dir, StoreURL: s.Store, Data: filepath.Join(s.Dir, "data"), Config: filepath.Join(s.Dir, "config.yaml"), settings: s}
+	if err := os.MkdirAll(g.Data, 0o700); err != nil {
 		return nil, err
 	}
-	g := &Gate{Dir: dir, StoreURL: storeURL, Data: filepath.Join(dir, "data"), Config: filepath.Join(dir, "config.yaml"), command: command}
-	text := fmt.Appendf(nil, gateConfig, g.Data, storeURL, upstream)
-	if err := os.WriteFile(g.Config, text, 0o600); err != nil {
+	if err := os.WriteFile(g.Config, s.config(g.Data), 0o600); err != nil {
 		return nil, err
 	}
-	init := exec.CommandContext(ctx, binary, "store", "init", "--config", g.Config)
-	if out, err := init.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("consentgate store init: %w\n%s", err, out)
+	if err := g.makeStore(ctx); err != nil {
+		return nil, err
 	}
 	var err error
-	g.Keys, err = seal.Open(g.Data, seal.Options{})
+	g.Keys, err = seal.Open(g.Data, g.sealing())
 	return g, err
 }
 
+func (g *Gate) makeStore(ctx context.Context) error {
+	if g.settings.Sibling != nil {
+		return nil
+	}
+	init := exec.CommandContext(ctx, g.settings.Binary, "store", "init", "--config", g.Config)
+	if out, err := init.CombinedOutput(); err != nil {
+		return fmt.Errorf("consentgate store init: %w\n%s", err, out)
+	}
+	return nil
+}
+
+// sealing are the options of its keys; all but the id key are its own.
+func (g *Gate) sealing() seal.Options {
+	if g.settings.Sibling == nil {
+		return seal.Options{}
+	}
+	return seal.Options{IDKeyFile: g.settings.Sibling.idKey(), MayCreate: true}
+}
+
+func (g *Gate) idKey() string { return filepath.Join(g.Data, "id.key") }
+
 // Start starts it and waits for its word ready.
 func (g *Gate) Start(ctx context.Context) error {
-	args := append(append([]string(nil), g.command[1:]...), "--config", g.Config)
-	p, err := procs.Start("consentgate", filepath.Join(g.Dir, "log"), procs.Command(ctx, g.command[0], args...))
+	command := g.settings.Command
+	cmd := procs.Command(ctx, command[0], append(slices.Clone(command[1:]), "--config", g.Config)...)
+	if g.settings.TLS != nil {
+		cmd.Env = append(os.Environ(), "SSL_CERT_FILE="+g.settings.TLS.Certificate)
+	}
+	p, err := procs.Start("consentgate", filepath.Join(g.Dir, "log"), cmd)
 	if err != nil {
 		return err
 	}
 	g.Process = p
-	listening := regexp.MustCompile(`msg=listening listener=smtp address=(\S+)[\s\S]*msg=ready`)
-	return p.Await(startTime, func() bool {
-		m := listening.FindStringSubmatch(p.Log())
-		if m == nil {
-			return false
+	if err := p.Await(startTime, func() bool { return strings.Contains(p.Log(), "msg=ready") }); err != nil {
+		return err
+	}
+	g.Addrs = nil
+	for _, m := range regexp.MustCompile(`msg=listening listener=(\S+) address=(\S+)`).FindAllStringSubmatch(p.Log(), -1) {
+		switch m[1] {
+		case "smtp":
+			g.Addrs = append(g.Addrs, m[2])
+		case "unsubscribe":
+			g.Web = m[2]
 		}
-		g.Addr = m[1]
-		return true
-	})
+	}
+	g.Addr = g.Addrs[0]
+	return nil
 }
 
 // Restart gives a fresh process.
@@ -118,4 +194,13 @@ func (g *Gate) Restart(ctx context.Context) error {
 		return err
 	}
 	return g.Start(ctx)
+}
+
+// OneClick is the path on Web where a POST withdraws the consent of somebody (RFC 8058).
+func (g *Gate) OneClick(address string) (string, error) {
+	a, err := gate.ParseAddress(address)
+	if err != nil {
+		return "", err
+	}
+	return "/u/" + unsub.Tokens{Keys: g.Keys}.Make(g.Keys.ID(a), PerRecipient, unsub.TokenUnsubscribe), nil
 }

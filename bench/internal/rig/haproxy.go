@@ -33,11 +33,20 @@ type HAProxy struct {
 
 // StartHAProxy starts one in front of upstream.
 func StartHAProxy(ctx context.Context, dir, upstream string) (*HAProxy, error) {
-	binary, err := procs.Find("haproxy")
+	addr, err := FreeAddr(ctx)
 	if err != nil {
 		return nil, err
 	}
-	addr, err := FreeAddr(ctx)
+	h := &HAProxy{Addr: addr}
+	h.Process, err = startHAProxy(ctx, dir, fmt.Sprintf(haproxyConfig, addr, upstream))
+	if err != nil {
+		return nil, err
+	}
+	return h, h.Await(startTime, func() bool { return answers(ctx, addr) })
+}
+
+func startHAProxy(ctx context.Context, dir, config string) (*procs.Process, error) {
+	binary, err := procs.Find("haproxy")
 	if err != nil {
 		return nil, err
 	}
@@ -45,15 +54,10 @@ func StartHAProxy(ctx context.Context, dir, upstream string) (*HAProxy, error) {
 		return nil, err
 	}
 	file := filepath.Join(dir, "haproxy.cfg")
-	if err := os.WriteFile(file, fmt.Appendf(nil, haproxyConfig, addr, upstream), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		return nil, err
 	}
-	h := &HAProxy{Addr: addr}
-	cmd := procs.Command(ctx, binary, "-db", "-f", file)
-	if h.Process, err = procs.Start("haproxy", filepath.Join(dir, "log"), cmd); err != nil {
-		return nil, err
-	}
-	return h, h.Await(startTime, func() bool { return answers(ctx, addr) })
+	return procs.Start("haproxy", filepath.Join(dir, "log"), procs.Command(ctx, binary, "-db", "-f", file))
 }
 
 // answers reports whether somebody listens.

@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -28,8 +29,8 @@ type Redis struct {
 	URL  string
 }
 
-// StartRedis starts one that keeps its data in dir.
-func StartRedis(ctx context.Context, dir string) (*Redis, error) {
+// StartRedis starts one that keeps its data in dir. Further arguments override ours.
+func StartRedis(ctx context.Context, dir string, more ...string) (*Redis, error) {
 	binary, err := procs.Find("redis-server")
 	if err != nil {
 		return nil, err
@@ -42,8 +43,10 @@ func StartRedis(ctx context.Context, dir string) (*Redis, error) {
 		return nil, err
 	}
 	host, port, _ := net.SplitHostPort(addr) // FreeAddr's own
-	cmd := procs.Command(ctx, binary, "--bind", host, "--port", port, "--dir", dir, "--daemonize", "no", "--save", "",
-		"--appendonly", "yes", "--auto-aof-rewrite-percentage", "0", "--maxmemory-policy", "noeviction")
+	cmd := procs.Command(ctx, binary, append([]string{
+		"--bind", host, "--port", port, "--dir", dir, "--daemonize", "no", "--save", "",
+		"--appendonly", "yes", "--auto-aof-rewrite-percentage", "0", "--maxmemory-policy", "noeviction",
+	}, more...)...)
 	r := &Redis{Addr: addr, URL: "redis://" + addr + "/0"}
 	if r.Process, err = procs.Start("redis-server", filepath.Join(dir, "log"), cmd); err != nil {
 		return nil, err
@@ -82,18 +85,23 @@ func field(text, name string) float64 {
 }
 
 func (r *Redis) info(ctx context.Context, section string) (string, error) {
+	return r.ask(ctx, "INFO "+section)
+}
+
+// ask returns the answer to a command that gives one text, behind a line feed.
+func (r *Redis) ask(ctx context.Context, command string) (string, error) {
 	c, err := r.dial(ctx)
 	if err != nil {
 		return "", err
 	}
 	defer c.Close()
-	if _, err := fmt.Fprintf(c, "INFO %s\r\n", section); err != nil {
+	if _, err := fmt.Fprintf(c, "%s\r\n", command); err != nil {
 		return "", err
 	}
 	in := bufio.NewReader(c)
 	var size int
 	if _, err := fmt.Fscanf(in, "$%d\r\n", &size); err != nil {
-		return "", fmt.Errorf("redis, INFO: %w", err)
+		return "", fmt.Errorf("redis, %s: %w", command, err)
 	}
 	text := make([]byte, size)
 	for n := 0; n < size && err == nil; {
@@ -106,6 +114,11 @@ func (r *Redis) info(ctx context.Context, section string) (string, error) {
 
 // Delete deletes keys in one trip.
 func (r *Redis) Delete(ctx context.Context, keys []string) error {
+	return r.trip(ctx, "DEL "+strings.Join(keys, "\r\nDEL ")+"\r\n", len(keys), ":1\r\n")
+}
+
+// trip sends n commands at once and wants the same answer to each.
+func (r *Redis) trip(ctx context.Context, commands string, n int, want string) error {
 	c, err := r.dial(ctx)
 	if err != nil {
 		return err
@@ -113,14 +126,14 @@ func (r *Redis) Delete(ctx context.Context, keys []string) error {
 	defer c.Close()
 	sent := make(chan error, 1)
 	go func() {
-		_, err := fmt.Fprintf(c, "DEL %s\r\n", strings.Join(keys, "\r\nDEL "))
+		_, err := io.WriteString(c, commands)
 		sent <- err
 	}()
 	in := bufio.NewReader(c)
-	for range keys {
+	for range n {
 		line, err := in.ReadString('\n')
-		if err != nil || line != ":1\r\n" {
-			return fmt.Errorf("redis, DEL: got %q, error %w", line, err)
+		if err != nil || line != want {
+			return fmt.Errorf("redis: got %q, want %q, error %w", line, want, err)
 		}
 	}
 	return <-sent

@@ -198,6 +198,7 @@ trace unix - - n - 0 bounce
 error unix - - n - - error
 retry unix - - n - - error
 proxymap unix - - n - - proxymap
+verify unix - - n - 1 verify
 virtual unix - n n - - virtual
 smtp unix - - n - - smtp
 lmtp unix - - n - - lmtp

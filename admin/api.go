@@ -39,6 +39,12 @@ func (s *Server) api(g *guard) huma.API {
 		Roles: []Role{RoleIngest, RoleOperator}, Errors: []int{http.StatusNotImplemented},
 	}, s.link)
 	register(api, g, operation{
+		Method: http.MethodPost, Path: "/api/v1/confirmations", ID: "request-confirmation",
+		Summary: "Ask a person by mail to confirm a sign-up that is logged",
+		Roles:   []Role{RoleIngest, RoleOperator},
+		Errors:  []int{http.StatusConflict, http.StatusNotImplemented, http.StatusServiceUnavailable},
+	}, s.confirmation)
+	register(api, g, operation{
 		Method: http.MethodPost, Path: "/api/v1/check", ID: "check", Summary: "Say whether a recipient may be mailed, and why",
 		Roles: []Role{RoleViewer},
 	}, s.check)

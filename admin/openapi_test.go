@@ -57,8 +57,8 @@ func TestTheOpenAPIDocumentListsEveryOperationWithItsToken(t *testing.T) {
 	}
 	slices.Sort(got)
 	want := []string{
-		"GET /api/v1/blocks", "GET /api/v1/records/{recipient_id}", "GET /api/v1/stats", "POST /api/v1/check", "POST /api/v1/erase",
-		"POST /api/v1/events", "POST /api/v1/links", "POST /api/v1/records/search",
+		"GET /api/v1/blocks", "GET /api/v1/records/{recipient_id}", "GET /api/v1/stats", "POST /api/v1/check", "POST /api/v1/confirmations",
+		"POST /api/v1/erase", "POST /api/v1/events", "POST /api/v1/links", "POST /api/v1/records/search",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("operations (-want +got):\n%s", diff)
@@ -143,7 +143,7 @@ func TestTheOpenAPIDocumentKnowsEveryFieldOfAnEvent(t *testing.T) {
 		t.Errorf("types: %v", types)
 	}
 	for _, e := range types {
-		event := gate.Event{ID: "a", Type: gate.EventType(e.(string)), Purpose: "news", Method: "active", Via: "mailbox", Time: now()}
+		event := gate.Event{ID: "a", Type: gate.EventType(e.(string)), Purpose: "news", Method: "active", Via: "mailbox", Time: now(), Evidence: gate.Evidence{Ref: "proof"}}
 		if err := event.Validate(now()); err != nil {
 			t.Errorf("type %v: %v", e, err)
 		}

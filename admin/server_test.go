@@ -178,6 +178,7 @@ func TestEachOperationIsForItsRolesOnly(t *testing.T) {
 	}{
 		{"/api/v1/events", `{"id":"e"}`, "ingest operator dpo"},
 		{"/api/v1/links", who, "ingest operator dpo"},
+		{"/api/v1/confirmations", `{"recipient":"ann@example.com","purpose":"newsletter"}`, "ingest operator dpo"},
 		{"/api/v1/check", who, "viewer operator dpo"},
 		{"/api/v1/records/search", who, "viewer operator dpo"},
 		{"/api/v1/records/" + gate.ID{1}.String(), "", "viewer operator dpo"},

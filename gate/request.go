@@ -68,10 +68,14 @@ func SignUp(history []Event, purpose, source string, now time.Time) (Event, erro
 			latest = e
 		}
 	}
+	c := Fold(history).For(purpose)
+	if c.State == StateActiveDouble {
+		return Event{}, fmt.Errorf("%w: the person confirmed already, on %s", ErrNotAsked, day(c.At))
+	}
 	if latest.Type != "" && now.Before(latest.Time.Add(RequestTTL)) && latest.Time.After(refused.Time) {
 		return latest, nil
 	}
-	return Event{}, fmt.Errorf("%w: %s", ErrNotAsked, noSignUp(Fold(history).For(purpose), latest, source))
+	return Event{}, fmt.Errorf("%w: %s", ErrNotAsked, noSignUp(c, latest, source))
 }
 
 // isSignUp reports whether the event is a grant that the person made by an act, and that is not confirmed already.

@@ -54,7 +54,8 @@ func TestAPersonIsAskedToConfirmOnlyAfterALoggedSignUp(t *testing.T) {
 		"by a ticked box that is called act": {history: []gate.Event{ticked}, want: "Flybe and Honda"},
 		"by a request for a ticked box":      {history: []gate.Event{passive, request}, want: "Flybe and Honda"},
 		"by an import":                       {history: []gate.Event{imported}, want: "no sign-up is logged"},
-		"that was confirmed elsewhere":       {history: []gate.Event{confirmed}, want: "no sign-up is logged"},
+		"that was confirmed elsewhere":       {history: []gate.Event{confirmed}, want: "confirmed already, on 2026-11-03"},
+		"said again by who confirmed":        {history: []gate.Event{confirmed, signUp(time.Minute)}, want: "confirmed already"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -15,6 +15,7 @@ import (
 	"github.com/consentgate/consentgate/internal/config"
 	"github.com/consentgate/consentgate/internal/evidence"
 	"github.com/consentgate/consentgate/internal/stats"
+	"github.com/consentgate/consentgate/unsub"
 )
 
 func (p *program) completionCommand() *cobra.Command {
@@ -69,6 +70,7 @@ func (p *program) choices() map[string]func() []string {
 		"consent confirm/evidence":    evidenceKeys,
 		"consent evidence/format":     func() []string { return []string{"json", "html"} },
 		"consent evidence/language":   evidence.Languages,
+		"consent request/language":    unsub.Languages,
 		"stats/by":                    func() []string { return texts(stats.Breakdowns()) },
 		"stats/format":                blockFormats,
 		"token new/role":              func() []string { return texts(admin.Roles()) },

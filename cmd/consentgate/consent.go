@@ -16,7 +16,7 @@ func (p *program) consentCommand() *cobra.Command {
 	return p.group("consent", "record and show what people agreed to",
 		`Record and show consent. Records are the fold of events that are only ever added: nothing is
 overwritten, and a refusal is reopened by the person's own confirmation only.`,
-		p.grantCommand(), p.confirmCommand(), p.withdrawCommand(), p.showCommand(), p.historyCommand(), p.applyCommand(), p.rejectsCommand(),
+		p.grantCommand(), p.requestCommand(), p.confirmCommand(), p.withdrawCommand(), p.showCommand(), p.historyCommand(), p.applyCommand(), p.rejectsCommand(),
 		p.eraseCommand(), p.consentEvidenceCommand())
 }
 

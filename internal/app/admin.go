@@ -73,7 +73,7 @@ func (a *App) openAdmin(ctx context.Context) error {
 
 func (a *App) adminOptions(set admin.Settings) admin.Options {
 	return admin.Options{
-		Settings: set, Store: a.store, Keys: a.keys, Erase: a.erase, Audit: a.audit, Count: a.counts.Add,
+		Settings: set, Store: a.store, Keys: a.keys, Confirm: a.adminConfirm(), Erase: a.erase, Audit: a.audit, Count: a.counts.Add,
 		Parts:   []admin.Part{{Name: "store", Up: a.store.up}, {Name: "upstream", Up: a.upstreamUp}},
 		Metrics: a.metrics, Stats: a.adminStats,
 		Now: time.Now, Log: a.log,

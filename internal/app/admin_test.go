@@ -55,7 +55,8 @@ listeners: [{address: "127.0.0.1:0"}]
 upstreams: [{address: %q}]
 default_stream: newsletter
 streams: {newsletter: {kind: marketing}}
-unsubscribe: {listen: "127.0.0.1:0", public_url: "https://u.example.com"}
+unsubscribe: {listen: "127.0.0.1:0", public_url: "https://u.example.com", brand: {name: Example Shop}}
+confirmation: {from: hello@example.com}
 %sadmin:
   listen: "127.0.0.1:0"
   tokens:

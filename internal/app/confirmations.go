@@ -3,9 +3,11 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
+	"github.com/consentgate/consentgate/admin"
 	"github.com/consentgate/consentgate/gate"
 	"github.com/consentgate/consentgate/internal/config"
 	"github.com/consentgate/consentgate/internal/seal"
@@ -121,6 +123,22 @@ func (a *App) askToConfirm(ctx context.Context, q unsub.Asking) (unsub.Asked, er
 		return unsub.Asked{}, ErrNoSender
 	}
 	return c.Request(ctx, q)
+}
+
+// adminConfirm is the API's way to askToConfirm; nil where nobody asks.
+func (a *App) adminConfirm() admin.Confirm {
+	if a.confirming.Load() == nil {
+		return nil
+	}
+	return func(ctx context.Context, w admin.Wish) (admin.Request, error) {
+		asked, err := a.askToConfirm(ctx, unsub.Asking{
+			Address: w.Address, Purpose: w.Purpose, Source: w.Source, Language: w.Language, Actor: w.Actor,
+		})
+		if errors.Is(err, unsub.ErrNotSent) {
+			err = fmt.Errorf("%w: %w", admin.ErrNotSent, err)
+		}
+		return admin.Request{EventID: asked.Request.ID, At: asked.Request.Time, Again: asked.Again}, err
+	}
 }
 
 func (a *App) form(name string) (unsub.Form, bool) {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -42,7 +43,7 @@ forms:
 // post sends a form to the public listener and returns status and page.
 func post(t *testing.T, a *App, path string, fields url.Values) (int, string) {
 	t.Helper()
-	r, err := http.PostForm("http://"+a.WebAddr().String()+path, fields) //nolint:noctx // of this test's own server
+	r, err := http.PostForm("http://"+a.WebAddr().String()+path, fields)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -194,5 +195,45 @@ func TestAMessageOfOurOwnIsStuffedForDATA(t *testing.T) {
 		if got := string(stuffed([]byte(in))); got != want {
 			t.Errorf("%q: %q, want %q", in, got, want)
 		}
+	}
+}
+
+// TestTheFormOfTheDocumentSignsUp: its HTML has the fields that its settings read, and what a browser sends of it is taken.
+func TestTheFormOfTheDocumentSignsUp(t *testing.T) {
+	t.Parallel()
+	doc, err := os.ReadFile("../../docs/forms.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(doc), "## A form that posts to the gate")
+	blocks := regexp.MustCompile("(?s)```(yaml|html)\n(.*?)```").FindAllStringSubmatch(section, 2)
+	if len(blocks) != 2 || strings.Contains(blocks[1][2], "checked") {
+		t.Fatalf("blocks %q", blocks)
+	}
+	up := smtptest.Start(t)
+	settings := strings.Replace(blocks[0][2], "unsubscribe: {", `unsubscribe: {listen: "127.0.0.1:0", `, 1)
+	a := running(t, parsed(t, fmt.Sprintf("data_dir: %q\nlisteners: [{address: \"127.0.0.1:0\"}]\nupstreams: [{address: %q}]\n"+
+		"jurisdictions: [DE]\nstreams: {newsletter: {kind: marketing}}\n%s", t.TempDir(), up.Addr(), settings)))
+	action := regexp.MustCompile(`action="https://u\.example\.com(/[^"]+)"`).FindStringSubmatch(blocks[1][2])
+	fields := url.Values{}
+	for _, m := range regexp.MustCompile(`<input(?: type="(\w+)")? name="(\w+)"(?:.*? value="(\w+)")?`).FindAllStringSubmatch(blocks[1][2], -1) {
+		fields.Set(m[2], map[string]string{"email": "ann@example.com", "checkbox": m[3]}[m[1]])
+	}
+	if action == nil || len(fields) != 3 {
+		t.Fatalf("action %q, fields %v", action, fields)
+	}
+	if status, page := post(t, a, action[1], fields); status != http.StatusOK || !strings.Contains(page, "https://shop.example/") {
+		t.Fatalf("%d %s", status, page)
+	}
+	addr, err := gate.ParseAddress("ann@example.com")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := a.store.Person(t.Context(), a.keys.ID(addr))
+	if err != nil || len(p.Events) != 2 || p.Events[0].Wording != (gate.Wording{ID: "nl-2026-03", Version: "3", Language: "en"}) {
+		t.Errorf("%v, events %+v", err, p.Events)
+	}
+	if len(up.Messages()) != 1 {
+		t.Errorf("%d messages", len(up.Messages()))
 	}
 }

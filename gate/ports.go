@@ -3,6 +3,7 @@ package gate
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"time"
 )
@@ -20,6 +21,9 @@ var (
 	ErrChanged = errors.New("recipient was changed meanwhile")
 	// ErrUninitialised: the store is empty and was never made a consent store.
 	ErrUninitialised = errors.New("store is not initialised")
+	// ErrUnfinished: the store is a copy that was not completed. People are missing from it, refusals among them, so it
+	// answers for nobody; it wraps ErrUnavailable.
+	ErrUnfinished = fmt.Errorf("%w: an unfinished copy: run store copy --update again", ErrUnavailable)
 )
 
 // Reader reads the consent records of many recipients in one round trip.
@@ -176,14 +180,20 @@ type Meta struct {
 	Schema      int
 	Fingerprint string // of the id key; see internal/seal
 	Created     time.Time
+	Unfinished  bool // a copy into it was begun and is not verified
 }
 
 // Keeper makes and identifies a store.
 type Keeper interface {
-	// Meta returns ErrUninitialised where the store is empty.
+	// Meta returns ErrUninitialised where the store is empty, and ErrUnfinished beside what it read where it is an
+	// unfinished copy: nobody but who completes the copy goes on then.
 	Meta(ctx context.Context) (Meta, error)
-	// Init makes an empty store a consent store; it is an error where one stands with another fingerprint.
+	// Init makes an empty store a consent store, an unfinished copy where m says so; it is an error where one stands with
+	// another fingerprint, or unfinished and m does not say so.
 	Init(ctx context.Context, m Meta) error
+	// SetUnfinished marks a store as an unfinished copy before a copy writes to it, and takes the mark away once the
+	// copy is verified.
+	SetUnfinished(ctx context.Context, unfinished bool) error
 	// Ping answers once the store can serve reads and writes.
 	Ping(ctx context.Context) error
 	// RememberStreams keeps stream code → purpose for ever, so that the tokens of renamed or removed streams still

@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -22,7 +24,8 @@ func (p *program) storeCopyCommand() *cobra.Command {
 		Long: `Copy everything from one store into another: records with their whole history as it stands, sealed
 addresses, block entries, counters, stream codes, wordings, marks on sources and the audit log. TO is
 empty, or holds an earlier copy and --update is given: then only what differs is written. At the end both
-are compared, by number and by a digest over everybody.
+are compared, by number and by a digest over everybody. Until then TO is marked as an unfinished copy,
+which gates and commands do not take for a store.
 
 The keys stay as they are: use the same data directory with the new store, or key export and key import.
 Stop the gates first; or copy while they run, stop them, run the same command with --update, which takes
@@ -74,9 +77,16 @@ func (p *program) storeCopy(ctx context.Context, from, to string, update bool) e
 	job := bulk.Copier{
 		From: source, To: target, Now: p.now(), Update: update,
 		Progress: func(c bulk.Copied) { bar.show(c.Recipients, 0) },
+		Note: func(ctx context.Context) error {
+			return p.act(ctx, source, "store.copy", gate.ID{}, "from "+place(from), "to "+place(to))
+		},
 	}
 	r.Copied, err = job.Run(ctx)
 	bar.end()
+	if errors.Is(err, context.Canceled) {
+		return fmt.Errorf("stopped: %d recipients were looked at, %d written: run the same command with --update to go on; "+
+			"until then no gate takes the target for a store", r.Recipients, r.Written)
+	}
 	if err != nil {
 		return fmt.Errorf("store copy: %d recipients were looked at, %d written: %w", r.Recipients, r.Written, err)
 	}
@@ -86,6 +96,15 @@ func (p *program) storeCopy(ctx context.Context, from, to string, update bool) e
 		fmt.Fprintf(w, "both hold %d recipients, %d events, %d wordings, %d marks, %d stream codes; digest %s\n",
 			h.Recipients, h.Events, h.Wordings, h.Marks, h.Streams, h.Digest)
 	})
+}
+
+// place is a store's URL without who signs in there: the audit log takes nothing that may be an address.
+func place(url string) string {
+	scheme, rest, ok := strings.Cut(url, "://")
+	if !ok {
+		return url
+	}
+	return scheme + "://" + rest[strings.LastIndexByte(rest, '@')+1:]
 }
 
 // openURL opens a store that is not the config's own.

@@ -169,6 +169,9 @@ func (s *Store) Meta(ctx context.Context) (gate.Meta, error) {
 	if s.meta == nil {
 		return gate.Meta{}, gate.ErrUninitialised
 	}
+	if s.meta.Unfinished {
+		return *s.meta, gate.ErrUnfinished
+	}
 	return *s.meta, nil
 }
 
@@ -184,7 +187,19 @@ func (s *Store) Init(ctx context.Context, m gate.Meta) error {
 		s.meta = &m
 	case s.meta.Fingerprint != m.Fingerprint:
 		return fmt.Errorf("the store belongs to id key %s, this is id key %s", s.meta.Fingerprint, m.Fingerprint)
+	case s.meta.Unfinished && !m.Unfinished:
+		return gate.ErrUnfinished
 	}
+	return nil
+}
+
+// SetUnfinished implements [gate.Keeper].
+func (s *Store) SetUnfinished(ctx context.Context, unfinished bool) error {
+	if err := s.lockReady(ctx); err != nil {
+		return err
+	}
+	defer s.mu.Unlock()
+	s.meta.Unfinished = unfinished
 	return nil
 }
 

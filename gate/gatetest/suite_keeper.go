@@ -3,6 +3,7 @@ package gatetest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -54,6 +55,34 @@ var keeperContract = []contract{
 		got, err := s.Meta(ctx)
 		noError(t, "Meta", err)
 		same(t, "Meta", got, testMeta())
+	}},
+	{"an unfinished copy says so on every handle until the mark is taken away", func(t *testing.T, b Backend) {
+		ctx, s := testContext(t), b.Store
+		wantUnavailable(t, "SetUnfinished before Init", s.SetUnfinished(ctx, true))
+		begun := testMeta()
+		begun.Unfinished = true
+		noError(t, "Init", s.Init(ctx, begun))
+		noError(t, "Init again", s.Init(ctx, begun))
+		other := b.Again()
+		defer other.Close()
+		for _, handle := range []gate.Store{s, other} {
+			wantUnfinished(t, handle, begun)
+		}
+		noError(t, "SetUnfinished", s.SetUnfinished(ctx, false))
+		got, err := other.Meta(ctx)
+		noError(t, "Meta of a finished copy", err)
+		same(t, "Meta of a finished copy", got, testMeta())
+		noError(t, "SetUnfinished", s.SetUnfinished(ctx, true))
+		noError(t, "SetUnfinished again", s.SetUnfinished(ctx, true))
+		wantUnfinished(t, other, begun)
+	}},
+	{"init leaves a finished store finished", func(t *testing.T, b Backend) {
+		ctx, s := ready(t, b)
+		begun := testMeta()
+		begun.Unfinished = true
+		noError(t, "Init", s.Init(ctx, begun))
+		_, err := s.Meta(ctx)
+		noError(t, "Meta", err)
 	}},
 	{"an emptied store is an outage, not a refusal", func(t *testing.T, b Backend) {
 		ctx, s := ready(t, b)
@@ -125,6 +154,26 @@ func wantUninitialised(t *testing.T, s gate.Store) {
 	}
 }
 
+// wantUnfinished proves that nobody takes the store for a finished one, and that a copy can go on with it.
+func wantUnfinished(t *testing.T, s gate.Store, want gate.Meta) {
+	t.Helper()
+	ctx := testContext(t)
+	got, err := s.Meta(ctx)
+	wantUnavailable(t, "Meta", err)
+	if !errors.Is(err, gate.ErrUnfinished) {
+		t.Errorf("Meta: got error %v, want one that wraps ErrUnfinished", err)
+	}
+	same(t, "Meta", got, want)
+	if err := s.Init(ctx, testMeta()); !errors.Is(err, gate.ErrUnfinished) {
+		t.Errorf("Init of an unfinished copy: got error %v, want one that wraps ErrUnfinished", err)
+	}
+	p := person(t, s, 1)
+	next := gate.Person{ID: testID(1), Events: append(p.Events, grant(1, fmt.Sprint("e", len(p.Events)), day(1)).Event)}
+	next.Record = gate.Fold(next.Events)
+	next.Record.Version = p.Record.Version + 1
+	noError(t, "Rewrite", s.Rewrite(ctx, []gate.Rewrite{{Was: p.Record.Version, Person: next}})[0])
+}
+
 // wantNobodyAnswered proves that neither the known recipient 1 nor the unknown 2 gets an answer or a change.
 func wantNobodyAnswered(ctx context.Context, t *testing.T, s gate.Store) {
 	t.Helper()
@@ -175,6 +224,7 @@ func wantEveryCallRefused(ctx context.Context, t *testing.T, s gate.Store) {
 	_, err = s.Meta(ctx)
 	wantUnavailable(t, "Meta", err)
 	wantUnavailable(t, "Init", s.Init(ctx, testMeta()))
+	wantUnavailable(t, "SetUnfinished", s.SetUnfinished(ctx, true))
 	wantUnavailable(t, "Ping", s.Ping(ctx))
 	wantUnavailable(t, "RememberStreams", s.RememberStreams(ctx, map[string]string{"aa": "newsletter"}))
 	_, err = s.Streams(ctx)

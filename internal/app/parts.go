@@ -50,7 +50,9 @@ func (a *App) openStore(ctx context.Context) error {
 	if a.store.answers.Store(err == nil); errors.Is(err, errOtherKey) {
 		return err
 	}
-	a.auditLooser(ctx, s)
+	if err == nil {
+		a.auditLooser(ctx, s)
+	}
 	return nil
 }
 

@@ -54,7 +54,23 @@ func (w *watched) Apply(ctx context.Context, changes []gate.Change) []gate.Appli
 	return out
 }
 
-func errNotCompared() error { return fmt.Errorf("id key not compared yet: %w", gate.ErrUnavailable) }
+// RememberStreams and AppendBlocks write nothing either: what a gate adds to a copy under way is not in its source.
+func (w *watched) RememberStreams(ctx context.Context, streams map[string]string) error {
+	if !w.trusted.Load() {
+		return errNotCompared()
+	}
+	return w.Store.RememberStreams(ctx, streams)
+}
+
+// AppendBlocks is called again until the entries are taken.
+func (w *watched) AppendBlocks(ctx context.Context, entries []gate.BlockEntry) error {
+	if !w.trusted.Load() {
+		return errNotCompared()
+	}
+	return w.Store.AppendBlocks(ctx, entries)
+}
+
+func errNotCompared() error { return fmt.Errorf("store not verified yet: %w", gate.ErrUnavailable) }
 
 // Person is for people to see.
 func (w *watched) Person(ctx context.Context, id gate.ID) (gate.Person, error) {
@@ -66,6 +82,9 @@ func (w *watched) marked() gate.Marked { return gate.Marked{Store: w.Store, Mark
 // verify compares the keys. It is errOtherKey, or whatever keeps the store from answering.
 func (w *watched) verify(ctx context.Context) error {
 	m, err := w.Meta(ctx)
+	if errors.Is(err, gate.ErrUnfinished) {
+		w.trusted.Store(false) // a copy into it has begun: whoever is missing may have withdrawn
+	}
 	if err != nil {
 		return err
 	}
@@ -98,6 +117,8 @@ func (w *watched) run(ctx context.Context, period time.Duration) error {
 			return err
 		case errors.Is(err, gate.ErrUninitialised) && !away:
 			w.log.Error("store was lost or emptied, mail that needs consent is deferred: restore it, or make a new one with `consentgate store init`")
+		case errors.Is(err, gate.ErrUnfinished) && !away:
+			w.log.Error("store is no whole store, mail that needs consent is deferred", "err", err)
 		case err != nil && !away:
 			w.log.Error("store does not answer, mail that needs consent is deferred", "err", err)
 		case err == nil && away:

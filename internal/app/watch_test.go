@@ -24,7 +24,9 @@ func (f *fickle) Meta(context.Context) (gate.Meta, error) {
 	if f.empty.Load() {
 		return gate.Meta{}, gate.ErrUninitialised
 	}
-	if m := f.meta.Load(); m != nil {
+	if m := f.meta.Load(); m != nil && m.Unfinished {
+		return *m, gate.ErrUnfinished
+	} else if m != nil {
 		return *m, nil
 	}
 	return gate.Meta{}, gate.ErrUnavailable
@@ -61,6 +63,36 @@ func TestAStoreIsNotTrustedBeforeItsKeyWasCompared(t *testing.T) {
 	}
 	if a := w.Apply(t.Context(), change)[0]; a.Err != nil || a.Duplicate {
 		t.Errorf("written after: %+v", a)
+	}
+}
+
+func TestAStoreThatACopyIsMadeIntoDefersUntilTheCopyIsVerified(t *testing.T) {
+	t.Parallel()
+	f := &fickle{Store: gatetest.NewStore()}
+	w := newWatched(f, func() {})
+	answers := func(want error) {
+		t.Helper()
+		if l := w.Records(t.Context(), []gate.ID{{1}})[0]; !errors.Is(l.Err, want) {
+			t.Errorf("lookup: %v, want %v", l.Err, want)
+		}
+		if err := w.RememberStreams(t.Context(), map[string]string{"code": "news"}); !errors.Is(err, want) {
+			t.Errorf("streams: %v, want %v", err, want)
+		}
+		if err := w.AppendBlocks(t.Context(), nil); !errors.Is(err, want) {
+			t.Errorf("block entries: %v, want %v", err, want)
+		}
+	}
+	for _, unfinished := range []bool{false, true, false} {
+		f.meta.Store(&gate.Meta{Fingerprint: "ours", Unfinished: unfinished})
+		err := w.verify(t.Context())
+		var want error
+		if unfinished {
+			want = gate.ErrUnavailable
+		}
+		if errors.Is(err, gate.ErrUnfinished) != unfinished {
+			t.Errorf("verify, unfinished %v: %v", unfinished, err)
+		}
+		answers(want)
 	}
 }
 
@@ -186,7 +218,7 @@ func TestAStoreThatChangedHandsGetsTheWithdrawalsAgain(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- w.run(ctx, time.Millisecond) }()
+	go func() { ended <- w.run(ctx, 50*time.Millisecond) }()
 	for range 3 { // the first look, and others that find the same
 		select {
 		case <-asked:

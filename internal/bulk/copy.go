@@ -29,11 +29,17 @@ var (
 //
 // A copy may be stopped at any time and run again with Update, which writes only what differs. The source may be in use
 // meanwhile; what changes behind the copy is found at the end, and brought over by Update too.
+//
+// From its first write until it is verified the target is marked as unfinished, and no gate takes it for a store: whoever
+// is missing from it may have withdrawn.
 type Copier struct {
 	From, To gate.Store
 	Now      time.Time    // up to which counters are copied
 	Update   bool         // the target holds an earlier copy
 	Progress func(Copied) // after each recipient; nil: nobody
+	// Note writes down in the source what is about to be done, once the target is found fit for it; the copy brings that
+	// over too. nil: nobody does.
+	Note func(context.Context) error
 }
 
 // Copied counts what was written, and says what both stores hold in the end.
@@ -58,37 +64,60 @@ type Contents struct {
 
 // Run copies and verifies.
 func (c *Copier) Run(ctx context.Context) (done Copied, err error) {
-	if err := c.prepare(ctx); err != nil {
+	stood, err := c.prepare(ctx)
+	if err != nil {
 		return done, err
 	}
-	for _, step := range []func(context.Context, *Copied) error{c.copyRest, c.copyPeople, c.copyBlocks, c.copyCounts} {
-		if err := step(ctx, &done); err != nil {
-			return done, err
-		}
+	err = c.run(ctx, &done)
+	if err == nil || stood && errors.Is(err, ErrTargetUsed) { // a store that a gate uses was whole, and stays in service
+		err = errors.Join(err, c.To.SetUnfinished(ctx, false))
 	}
-	done.Holds, err = c.verify(ctx)
 	return done, err
 }
 
-// prepare sees that the target is one that may be written to; an empty one becomes a store of the same id key.
-func (c *Copier) prepare(ctx context.Context) error {
+func (c *Copier) run(ctx context.Context, done *Copied) (err error) {
+	for _, step := range []func(context.Context, *Copied) error{c.copyRest, c.copyPeople, c.copyBlocks, c.copyCounts} {
+		if err := step(ctx, done); err != nil {
+			return err
+		}
+	}
+	done.Holds, err = c.verify(ctx)
+	return err
+}
+
+// prepare sees that the target is one that may be written to, and marks it as unfinished. stood says that it was a
+// finished store before.
+func (c *Copier) prepare(ctx context.Context) (stood bool, err error) {
 	source, err := c.From.Meta(ctx)
 	if err != nil {
-		return fmt.Errorf("source: %w", err)
+		return false, fmt.Errorf("source: %w", err)
 	}
 	target, err := c.To.Meta(ctx)
-	if errors.Is(err, gate.ErrUninitialised) {
-		if err := c.To.Init(ctx, source); err != nil {
-			return fmt.Errorf("target: %w", err)
-		}
-		return nil
+	stood = err == nil
+	empty, unfinished := errors.Is(err, gate.ErrUninitialised), errors.Is(err, gate.ErrUnfinished)
+	source.Unfinished = true
+	switch {
+	case !stood && !empty && !unfinished:
+	case !empty && target.Fingerprint != source.Fingerprint:
+		return false, fmt.Errorf("%w (%s; the source has %s): name another target", ErrOtherKey, target.Fingerprint, source.Fingerprint)
+	case unfinished:
+		err = c.To.Init(ctx, source) // it may have been cut off in the first
+	default:
+		err = nil
 	}
 	if err != nil {
-		return fmt.Errorf("target: %w", err)
+		return false, fmt.Errorf("target: %w", err)
 	}
-	if target.Fingerprint != source.Fingerprint {
-		return fmt.Errorf("%w (%s; the source has %s): name another target", ErrOtherKey, target.Fingerprint, source.Fingerprint)
+	if !empty {
+		if err := c.wantNobody(ctx); err != nil {
+			return false, err
+		}
 	}
+	return stood, c.begin(ctx, source, empty)
+}
+
+// wantNobody reports people in the target where they are not asked for.
+func (c *Copier) wantNobody(ctx context.Context) error {
 	if c.Update {
 		return nil
 	}
@@ -97,6 +126,23 @@ func (c *Copier) prepare(ctx context.Context) error {
 			return fmt.Errorf("target: %w", err)
 		}
 		return fmt.Errorf("%w: --update goes on with a copy that was stopped, or brings an earlier one up to date", ErrNotEmpty)
+	}
+	return nil
+}
+
+// begin notes the copy, makes an empty target a store of the same id key, and marks it.
+func (c *Copier) begin(ctx context.Context, source gate.Meta, empty bool) error {
+	if c.Note != nil {
+		if err := c.Note(ctx); err != nil {
+			return err
+		}
+	}
+	mark := func() error { return c.To.SetUnfinished(ctx, true) }
+	if empty {
+		mark = func() error { return c.To.Init(ctx, source) }
+	}
+	if err := mark(); err != nil {
+		return fmt.Errorf("target: %w", err)
 	}
 	return nil
 }

@@ -148,6 +148,12 @@ func TestACopyThatWasStoppedIsGoneOnWith(t *testing.T) {
 	if !errors.Is(err, context.Canceled) || half.Written == 0 || half.Written > 150 {
 		t.Fatalf("stopped half-way: %+v, %v", half, err)
 	}
+	if _, err := target.Meta(t.Context()); !errors.Is(err, gate.ErrUnfinished) {
+		t.Fatalf("half a copy calls itself a store: %v, want ErrUnfinished", err)
+	}
+	if _, err := (&bulk.Copier{From: target, To: sqliteStore(t), Now: now()}).Run(t.Context()); !errors.Is(err, gate.ErrUnfinished) {
+		t.Fatalf("a copy of half a copy: %v, want ErrUnfinished", err)
+	}
 	if _, err := (&bulk.Copier{From: source, To: target, Now: now()}).Run(t.Context()); !errors.Is(err, bulk.ErrNotEmpty) {
 		t.Fatalf("without Update: %v, want ErrNotEmpty", err)
 	}
@@ -156,6 +162,7 @@ func TestACopyThatWasStoppedIsGoneOnWith(t *testing.T) {
 		t.Fatalf("half %+v and then %+v, %v", half, rest, err)
 	}
 	wantSame(t, source, target)
+	wantFinished(t, target)
 }
 
 func TestACopyFollowsASourceInUseAndNoTargetInUse(t *testing.T) {
@@ -170,16 +177,51 @@ func TestACopyFollowsASourceInUseAndNoTargetInUse(t *testing.T) {
 	if _, err := during.Run(t.Context()); !errors.Is(err, bulk.ErrDiffers) {
 		t.Fatalf("a source that changes: %v, want ErrDiffers", err)
 	}
+	if _, err := target.Meta(t.Context()); !errors.Is(err, gate.ErrUnfinished) {
+		t.Fatalf("a copy that differs calls itself a store: %v, want ErrUnfinished", err)
+	}
 	update := func() (bulk.Copied, error) {
 		return (&bulk.Copier{From: source, To: target, Now: now(), Update: true}).Run(t.Context())
 	}
 	if done, err := update(); err != nil || done.Written != 1 {
 		t.Fatalf("brought up to date: %+v, %v", done, err)
 	}
+	wantFinished(t, target)
 	change(t, target, "by a gate that uses the target")
 	change(t, source, "and the source")
 	if done, err := update(); !errors.Is(err, bulk.ErrTargetUsed) || done.Written != 0 {
 		t.Errorf("a target in use: %+v, %v, want ErrTargetUsed", done, err)
+	}
+	wantFinished(t, target) // the gate that uses it goes on
+}
+
+func wantFinished(t *testing.T, s gate.Store) {
+	t.Helper()
+	if _, err := s.Meta(t.Context()); err != nil {
+		t.Errorf("the target is no store: %v", err)
+	}
+}
+
+func TestACopyIsNotedInBothStoresBeforeAnythingIsWritten(t *testing.T) {
+	t.Parallel()
+	source, target := sqliteStore(t), emptyStore(t)
+	everything(t, source, 5)
+	job := bulk.Copier{From: source, To: target, Now: now(), Note: func(context.Context) error { return errors.New("not noted") }}
+	_, err := job.Run(t.Context())
+	if _, meta := target.Meta(t.Context()); err == nil || !errors.Is(meta, gate.ErrUninitialised) {
+		t.Fatalf("what cannot be noted: %v; the target: %v, want it untouched", err, meta)
+	}
+	job.Note = func(ctx context.Context) error {
+		_, err := source.AppendAct(ctx, gate.Act{Time: now(), Actor: "cli:ann", Name: "store.copy"})
+		return err
+	}
+	if _, err := job.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for name, s := range map[string]gate.Store{"source": source, "target": target} {
+		if head, err := gate.CheckTrail(s.Acts(t.Context(), 1), gate.AuditEntry{}); err != nil || head.Name != "store.copy" {
+			t.Errorf("%s: the audit log ends in %q, %v", name, head.Name, err)
+		}
 	}
 }
 

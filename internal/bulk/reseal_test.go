@@ -135,3 +135,14 @@ func wantSealed(t *testing.T, s gate.Store, keys *seal.Keys, people int) {
 		t.Errorf("%d people, want %d", met, people)
 	}
 }
+
+// emptyStore was never initialised.
+func emptyStore(t *testing.T) gate.Store {
+	t.Helper()
+	s, err := sqlitestore.Open(sqlitestore.Options{Path: filepath.Join(t.TempDir(), "consent.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}

@@ -13,19 +13,25 @@ import (
 	"github.com/consentgate/consentgate/gate"
 )
 
-// streamField begins the fields of cg:meta that hold stream code → purpose.
-const streamField = "stream:"
+// streamField begins the fields of cg:meta that hold stream code → purpose; unfinishedField stands in it while the store
+// is an unfinished copy.
+const (
+	streamField     = "stream:"
+	unfinishedField = "unfinished"
+)
 
 // errHalf explains a store without cg:meta that is not empty either.
 var errHalf = errors.New(
 	"cg:meta is missing while other parts of the store stand: the shard that held it was emptied (restore it, or run " +
 		"consentgate store init to start that shard again without what it held)")
 
-// initialise writes who the store is unless that stands, and returns the fingerprint and schema that stand then.
+// initialise writes who the store is unless that stands, and returns the fingerprint and schema that stand then, and whether the
+// store is an unfinished copy.
 const initialise = `if redis.call('HEXISTS', KEYS[1], 'fingerprint') == 0 then
   redis.call('HSET', KEYS[1], 'schema', ARGV[1], 'fingerprint', ARGV[2], 'created', ARGV[3])
+  if ARGV[4] == '1' then redis.call('HSET', KEYS[1], 'unfinished', '1') end
 end
-return redis.call('HMGET', KEYS[1], 'fingerprint', 'schema')`
+return redis.call('HMGET', KEYS[1], 'fingerprint', 'schema', 'unfinished')`
 
 // Meta implements [gate.Keeper].
 func (s *Store) Meta(ctx context.Context) (gate.Meta, error) {
@@ -46,9 +52,28 @@ func (s *Store) Meta(ctx context.Context) (gate.Meta, error) {
 		return gate.Meta{}, unavailable(fmt.Errorf("cg:meta: field created: %w", err))
 	}
 	version, _ := strconv.Atoi(schema)
-	return gate.Meta{
+	m := gate.Meta{
 		Schema: version, Fingerprint: fields["fingerprint"], Created: time.Unix(created, 0).UTC(),
-	}, nil
+		Unfinished: fields[unfinishedField] != "",
+	}
+	if m.Unfinished {
+		return m, gate.ErrUnfinished
+	}
+	return m, nil
+}
+
+// SetUnfinished implements [gate.Keeper].
+func (s *Store) SetUnfinished(ctx context.Context, unfinished bool) error {
+	stands, err := s.patient.HExists(ctx, metaKey, "fingerprint").Result()
+	switch {
+	case err != nil:
+		return unavailable(err)
+	case !stands:
+		return unavailable(gate.ErrUninitialised)
+	case unfinished:
+		return orUnavailable(s.patient.HSet(ctx, metaKey, unfinishedField, "1").Err())
+	}
+	return orUnavailable(s.patient.HDel(ctx, metaKey, unfinishedField).Err())
 }
 
 // whyNoMeta tells a store that is new or wholly emptied from one that lost a shard.
@@ -91,7 +116,7 @@ func (s *Store) countSentinels(ctx context.Context) (found int64, err error) {
 // Init implements [gate.Keeper]; the schema is this package's own, whatever m says. Where a store of the same
 // fingerprint stands, the sentinels that an interrupted Init or an emptied shard left missing are set again.
 func (s *Store) Init(ctx context.Context, m gate.Meta) error {
-	stands, err := s.patient.Eval(ctx, initialise, []string{metaKey}, schema, m.Fingerprint, m.Created.Unix()).Slice()
+	stands, err := s.patient.Eval(ctx, initialise, []string{metaKey}, schema, m.Fingerprint, m.Created.Unix(), m.Unfinished).Slice()
 	if err != nil {
 		return unavailable(err)
 	}
@@ -101,6 +126,9 @@ func (s *Store) Init(ctx context.Context, m gate.Meta) error {
 	}
 	if stands[1] != schema {
 		return unavailable(wrongSchema(fmt.Sprint(stands[1])))
+	}
+	if stands[2] != nil && !m.Unfinished {
+		return gate.ErrUnfinished
 	}
 	return orUnavailable(pipe(ctx, s.patient, func(p redis.Pipeliner) {
 		p.HSetNX(ctx, marksKey, marksSchema, schema)

@@ -173,9 +173,22 @@ func (f *file) create(ctx context.Context, m gate.Meta) error {
 			return err
 		}
 	}
-	if _, err := tx.ExecContext(ctx, "INSERT INTO meta (one, fingerprint, created) VALUES (1, ?, ?) ON CONFLICT DO NOTHING",
-		m.Fingerprint, m.Created.Unix()); err != nil {
+	if err := insertMeta(ctx, tx, m); err != nil {
 		return err
 	}
 	return tx.Commit()
+}
+
+// insertMeta writes who the store is, unless that stands.
+func insertMeta(ctx context.Context, tx *sql.Tx, m gate.Meta) error {
+	done, err := tx.ExecContext(ctx, "INSERT INTO meta (one, fingerprint, created) VALUES (1, ?, ?) ON CONFLICT DO NOTHING",
+		m.Fingerprint, m.Created.Unix())
+	if err != nil || !m.Unfinished {
+		return err
+	}
+	if n, err := done.RowsAffected(); err != nil || n == 0 {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, setUnfinished)
+	return err
 }

@@ -31,8 +31,36 @@ func (s *Store) meta(ctx context.Context) (gate.Meta, error) {
 	if errors.Is(err, sql.ErrNoRows) {
 		return gate.Meta{}, gate.ErrUninitialised
 	}
+	if err != nil {
+		return gate.Meta{}, err
+	}
 	m.Created = time.Unix(created, 0).UTC()
-	return m, err
+	if err := f.read.QueryRowContext(ctx, isUnfinished).Scan(&m.Unfinished); err != nil {
+		return gate.Meta{}, err
+	}
+	if m.Unfinished {
+		return m, gate.ErrUnfinished
+	}
+	return m, nil
+}
+
+// The mark of an unfinished copy is a table that stands: files of the first schema have no place for it.
+const (
+	isUnfinished  = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'unfinished_copy'"
+	setUnfinished = "CREATE TABLE IF NOT EXISTS unfinished_copy (mark INTEGER) STRICT"
+	setFinished   = "DROP TABLE IF EXISTS unfinished_copy"
+)
+
+// SetUnfinished implements [gate.Keeper].
+func (s *Store) SetUnfinished(ctx context.Context, unfinished bool) error {
+	text := setFinished
+	if unfinished {
+		text = setUnfinished
+	}
+	return s.write1(ctx, func(tx *transaction) error {
+		_, err := tx.Exec(text)
+		return err
+	})
 }
 
 // Init implements [gate.Keeper]; the schema is this package's own, whatever m says. It makes the file, not its folder.
@@ -44,7 +72,7 @@ func (s *Store) Init(ctx context.Context, m gate.Meta) error {
 		return s.unavailable(err)
 	}
 	stands, err := s.Meta(ctx)
-	if err != nil {
+	if err != nil && !(m.Unfinished && errors.Is(err, gate.ErrUnfinished)) {
 		return err
 	}
 	if stands.Fingerprint != m.Fingerprint {

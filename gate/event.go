@@ -43,7 +43,7 @@ const (
 // Via names where a confirmation was made. Only ViaMailbox proves that the address is the person's own.
 type Via string
 
-// The ways to confirm. All but ViaMailbox need evidence.ref.
+// The ways to confirm. All need evidence.ref: of ViaMailbox our own page gives it, whoever else claims it has to.
 const (
 	ViaMailbox  Via = "mailbox"
 	ViaAccount  Via = "account"

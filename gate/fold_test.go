@@ -81,11 +81,16 @@ func TestFoldState(t *testing.T) {
 		{"after a refusal implied is nothing", "1 withdrawn; 2 granted implied", gate.StateWithdrawn},
 		{"repeating the grant does not help", "1 withdrawn; 2 granted active; 3 granted active; 4 granted double confirmed", gate.StateActivePending},
 		{"after a refusal a request is only logged", "1 withdrawn; 2 confirmation_requested", gate.StateWithdrawn},
-		{"a confirmation from the mailbox reopens as double", "1 granted active; 2 withdrawn; 3 confirmed mailbox", gate.StateActiveDouble},
-		{"a confirmation another way reopens as single", "1 granted passive; 2 withdrawn; 3 confirmed account", gate.StateActiveSingle},
+		{"a confirmation from the mailbox reopens what was asked for since, as double", "1 granted active; 2 withdrawn; 3 confirmation_requested; 4 confirmed mailbox", gate.StateActiveDouble},
+		{"a confirmation another way reopens it as single", "1 granted passive; 2 withdrawn; 3 granted verbal ref=r; 4 confirmed account", gate.StateActiveSingle},
+		{"a confirmation of nothing newer than the refusal does not reopen", "1 granted active; 2 withdrawn; 3 confirmed mailbox", gate.StateWithdrawn},
+		{"nor does one without a trace of anything before the refusal", "1 withdrawn *; 2 confirmed mailbox", gate.StateWithdrawn},
+		{"nor does one after a passive grant", "1 withdrawn; 2 granted passive; 3 confirmed account", gate.StateWithdrawn},
+		{"nor does one of a request that the refusal answered", "1 granted active; 2 confirmation_requested; 3 withdrawn; 4 confirmed mailbox", gate.StateWithdrawn},
+		{"a confirmation that refers to no proof does not reopen", "1 withdrawn; 2 granted active; 3 confirmed mailbox ref=", gate.StateActivePending},
 		{"a confirmation reopens a grant that waited", "1 withdrawn; 2 granted active; 3 confirmed mailbox", gate.StateActiveDouble},
-		{"after reopening a grant counts again", "1 withdrawn; 2 confirmed phone; 3 granted double confirmed", gate.StateActiveDouble},
-		{"a second withdrawal ends it again", "1 withdrawn; 2 confirmed phone; 3 withdrawn", gate.StateWithdrawn},
+		{"after reopening a grant counts again", "1 withdrawn; 2 granted verbal ref=r; 3 confirmed phone; 4 granted double confirmed", gate.StateActiveDouble},
+		{"a second withdrawal ends it again", "1 withdrawn; 2 granted verbal ref=r; 3 confirmed phone; 4 withdrawn", gate.StateWithdrawn},
 
 		// every purpose at once
 		{"withdrawing all withdraws this", "1 granted active; 2 withdrawn *", gate.StateWithdrawn},
@@ -121,7 +126,7 @@ func TestFoldState(t *testing.T) {
 		{"erasure under another purpose forgets this one too", "1 granted active; 2 erased for=partners", gate.StateNone},
 		{"erasure keeps a refusal", "1 withdrawn; 2 erased *", gate.StateWithdrawn},
 		{"erasure keeps the refusal behind a grant that waits", "1 withdrawn; 2 granted active; 3 erased *", gate.StateWithdrawn},
-		{"erasure forgets what reopened a refusal of all", "1 withdrawn *; 2 confirmed mailbox; 3 erased *", gate.StateWithdrawn},
+		{"erasure forgets what reopened a refusal of all", "1 withdrawn *; 2 granted active; 2 confirmed mailbox; 3 erased *", gate.StateWithdrawn},
 		{"erasure forgets what lifted a complaint", "1 complained *; 2 confirmation_requested; 3 confirmed mailbox; 4 erased *; 5 confirmed mailbox", gate.StateWithdrawn},
 		{"an unknown type is nothing", "1 granted active; 2 sneezed", gate.StateActiveSingle},
 	} {
@@ -162,8 +167,8 @@ func TestFoldText(t *testing.T) {
 		{"a withdrawal of all that is repeated by name is by name", "1 withdrawn *; 2 withdrawn", "[[p:* withdrawn 1767355200 all] [p:newsletter withdrawn 1767441600]]"},
 		{"a grant that waits remembers the refusal", "1 withdrawn; 2 granted active proven", "[[p:newsletter active_pending 1767441600 m=active s=form:footer no=1767355200]]"},
 		{"reopening forgets the refusal", "1 withdrawn; 2 granted active proven; 3 confirmed mailbox", "[[p:newsletter active_double 1767528000 m=active s=form:footer via=mailbox]]"},
-		{"reopening without any grant rests on the confirmation", "1 withdrawn; 2 confirmed mailbox proven", "[[p:newsletter active_double 1767441600 m=- s=form:footer via=mailbox]]"},
-		{"reopening without any proof is marked", "1 withdrawn; 2 confirmed mailbox", "[[p:newsletter active_double 1767441600 m=- via=mailbox unproven]]"},
+		{"reopening without any grant rests on the confirmation", "1 withdrawn; 2 confirmation_requested; 2 confirmed mailbox proven", "[[p:newsletter active_double 1767441600 m=- s=form:footer via=mailbox]]"},
+		{"reopening without any proof is marked", "1 withdrawn; 2 confirmation_requested; 2 confirmed mailbox", "[[p:newsletter active_double 1767441600 m=- via=mailbox unproven]]"},
 		{"a complaint suppresses its purpose", "1 complained", "[[p:newsletter withdrawn 1767355200] [s complained:newsletter 1767355200]]"},
 		{"a complaint that is lifted says so, and the suppression stays", "1 complained *; 2 confirmation_requested; 3 confirmed mailbox", "[[p:* withdrawn 1767355200 all] [p:newsletter active_double 1767528000 m=- via=mailbox lift=1767528000 unproven] [s complained:* 1767355200]]"},
 		{"another complaint ends the lift", "1 complained; 2 confirmation_requested; 3 confirmed mailbox; 4 complained", "[[p:newsletter withdrawn 1767614400 unproven] [s complained:newsletter 1767614400]]"},
@@ -256,9 +261,9 @@ func TestExtend(t *testing.T) {
 	}
 }
 
-func TestALiveConfirmationReopensAWithdrawalOfTheSameMoment(t *testing.T) {
+func TestALiveConfirmationAnswersARequestOfTheSameMoment(t *testing.T) {
 	t.Parallel()
-	_, rec, _ := gate.Extend(history(t, "1 granted active; 2 withdrawn"), gate.Change{Event: event(t, "2 confirmed mailbox"), Live: true})
+	_, rec, _ := gate.Extend(history(t, "1 granted active; 2 withdrawn; 3 confirmation_requested"), gate.Change{Event: event(t, "3 confirmed mailbox"), Live: true})
 	if got := rec.For("newsletter").State; got != gate.StateActiveDouble {
 		t.Errorf("state %s, want active_double", got)
 	}
@@ -289,6 +294,9 @@ func eventsOf(data []byte) []gate.Event {
 		if d%2 == 1 {
 			e.Evidence = gate.Evidence{ConfirmedAt: e.Time, SaleRef: "S", OptoutOffered: true, Category: "a b%c"}
 		}
+		if e.Type == gate.Confirmed && d%3 > 0 {
+			e.Evidence.Ref = "proof"
+		}
 		if e.Type == gate.Restored && len(events) > 0 {
 			undone := events[len(events)-1]
 			e.Evidence.Ref, e.Purpose, e.Time = undone.ID, undone.Purpose, undone.Time.Add(time.Duration(b)*time.Second)
@@ -314,6 +322,34 @@ func anAct(e gate.Event) bool {
 	return false
 }
 
+// lastRefusal is when the purpose was refused last, by name or with all others; zero: never.
+func lastRefusal(events []gate.Event, purpose string) (last time.Time) {
+	for _, e := range events {
+		if e.IsRefusal() && (e.Purpose == purpose || e.Purpose == gate.AllPurposes || e.Purpose == "") && e.Time.After(last) {
+			last = e.Time
+		}
+	}
+	return last
+}
+
+// mayReopen reports whether events hold what it takes to bring somebody back for a purpose: that they asked for it after
+// the refusal (a grant by an act, or a request), and a confirmation with a reference not before that. An undo takes the
+// refusal itself back.
+func mayReopen(events []gate.Event, purpose string, refused time.Time) bool {
+	asked := func(e gate.Event) bool {
+		return e.Purpose == purpose && e.Time.After(refused) &&
+			(e.Type == gate.ConfirmationRequested || e.Type != gate.Confirmed && anAct(e))
+	}
+	return slices.ContainsFunc(events, func(e gate.Event) bool {
+		if e.Type == gate.Restored {
+			return true
+		}
+		return e.Type == gate.Confirmed && e.Purpose == purpose && e.Evidence.Ref != "" && slices.ContainsFunc(events, func(a gate.Event) bool {
+			return asked(a) && !a.Time.After(e.Time)
+		})
+	})
+}
+
 func FuzzFold(f *testing.F) {
 	f.Add([]byte{}, uint64(1))
 	f.Add([]byte{0, 0, 1, 1, 2, 0, 2, 2}, uint64(2))                          // passive, confirmed from the mailbox
@@ -321,6 +357,8 @@ func FuzzFold(f *testing.F) {
 	f.Add([]byte{19, 0, 1, 1, 3, 0, 2, 2, 2, 0, 3, 3}, uint64(4))             // complaint about all, request, mailbox
 	f.Add([]byte{0, 4, 1, 1, 8, 0, 2, 2, 0, 4, 3, 3, 12, 0, 4, 4}, uint64(5)) // soft, invalidated, soft, erased
 	f.Add([]byte{0, 1, 1, 1, 1, 0, 2, 2, 14, 60, 0, 3}, uint64(6))            // active, withdrawn, restored
+	f.Add([]byte{0, 1, 1, 1, 1, 0, 2, 2, 2, 0, 3, 4}, uint64(7))              // active, withdrawn, confirmed out of nothing
+	f.Add([]byte{0, 1, 1, 1, 1, 0, 2, 2, 3, 0, 3, 5, 2, 0, 4, 7}, uint64(8))  // and asked for before
 	policy := policy(f, "EU")
 	stream := &gate.Stream{Name: "newsletter", Kind: gate.KindMarketing, Purpose: "newsletter"}
 	ann := address(f, "ann@example.com")
@@ -344,6 +382,9 @@ func FuzzFold(f *testing.F) {
 		d := policy.Decide(on(41), stream, ann, gate.Lookup{Record: rec})
 		if d.Verdict == gate.Permit && !slices.ContainsFunc(events, anAct) {
 			t.Fatalf("permitted without an act by the person: %s", text(rec))
+		}
+		if refused := lastRefusal(events, "newsletter"); d.Verdict == gate.Permit && !refused.IsZero() && !mayReopen(events, "newsletter", refused) {
+			t.Fatalf("reopened without a request and a confirmation that refers to it: %s", text(rec))
 		}
 		synced := append(events, event(t, "42 granted active id=sync1"), event(t, "43 granted double confirmed id=sync2"), event(t, "44 granted soft id=sync3"))
 		after := policy.Decide(on(45), stream, ann, gate.Lookup{Record: gate.Fold(synced)})

@@ -38,6 +38,9 @@ func event(t testing.TB, line string) gate.Event {
 		}
 		setWord(t, &e, word)
 	}
+	if e.Type == gate.Confirmed && !strings.Contains(line, " ref=") {
+		e.Evidence.Ref = "proof"
+	}
 	return e
 }
 

@@ -43,6 +43,7 @@ func TestARejectSaysWhyAndHoldsNoAddress(t *testing.T) {
 		{strings.Replace(arrived, `"newsletter"`, `"ann@example.com"`, 1), "a***@example.com", "purpose: *** is no name"},
 		{strings.Replace(arrived, `"purpose"`, `"ann@example.com"`, 1), "", "there is no such field"},
 		{strings.Replace(arrived, `"withdrawn"`, `"erased"`, 1), "a***@example.com", "erase the recipient instead"},
+		{strings.Replace(arrived, `"withdrawn"`, `"confirmed","via":"mailbox"`, 1), "a***@example.com", "evidence.ref: missing"},
 		{strings.Replace(arrived, `{`, `{"id":"ann@example.com",`, 1) + "x", "", "more than one JSON object"},
 	} {
 		in := gate.Intake{Store: gatetest.NewStore(), Keys: readableKeys{}}

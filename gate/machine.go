@@ -117,10 +117,11 @@ func (m *machine) request(e *Event) {
 	}
 }
 
-// confirm is the only way back after a refusal. A complaint asks for more: the mailbox, after a request made since.
+// confirm is the only way back after a refusal, and only where the person asked for it since. A complaint asks for more:
+// the mailbox, after a request made since.
 func (m *machine) confirm(e *Event) {
 	state := m.confirmedState(e.Via)
-	if state == StateNone {
+	if state == StateNone || m.refused() && !m.reopens(e) {
 		return
 	}
 	if m.complaint && m.c.Lifted.IsZero() {
@@ -137,6 +138,12 @@ func (m *machine) confirm(e *Event) {
 	if m.c.Method == "" { // reopened without any grant: the confirmation is all the proof there is
 		m.c.Source, m.c.Incomplete = sourceText(e.Source), !e.complete(MethodDouble)
 	}
+}
+
+// reopens reports whether a confirmation answers something newer than the refusal (a grant or a request) and refers to
+// its proof: a line that only says "confirmed" must not bring anybody back.
+func (m *machine) reopens(e *Event) bool {
+	return e.Evidence.Ref != "" && (m.c.State == StateActivePending || !m.c.Requested.IsZero())
 }
 
 // confirmedState is what a confirmation makes of the present state; StateNone where there is nothing to confirm.

@@ -221,7 +221,7 @@ func (e Event) checkConfirmed() error {
 		return nil
 	case e.Via == "":
 		return invalidEvent("via", "missing; say where the person confirmed: mailbox, account, phone, paper or in_person")
-	case e.Via != ViaMailbox && e.Evidence.Ref == "":
+	case e.Evidence.Ref == "":
 		return invalidEvent("evidence.ref", "missing; a confirmation via %s needs a reference to its proof", e.Via)
 	}
 	return nil

@@ -57,7 +57,8 @@ func TestValidateRefusesInASentenceThatNamesTheField(t *testing.T) {
 		{"1 granted active from=hearsay", `source.kind: "hearsay" is unknown; use one of form, contest,`},
 		{"1 granted active from=:x", "source.kind: missing; say what kind"},
 		{"1 confirmed", "via: missing; say where the person confirmed"},
-		{"1 confirmed phone", "evidence.ref: missing; a confirmation via phone needs"},
+		{"1 confirmed phone ref=", "evidence.ref: missing; a confirmation via phone needs"},
+		{"1 confirmed mailbox ref=", "evidence.ref: missing; a confirmation via mailbox needs"},
 	} {
 		err := event(t, tc.line).Validate(on(1))
 		if !errors.Is(err, gate.ErrInvalidEvent) || !strings.HasPrefix(err.Error(), "invalid event: "+tc.want) {

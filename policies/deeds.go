@@ -52,7 +52,7 @@ func deeds() []deed {
 		{"signed on paper", grant(gate.MethodPaper, "operator", "", kept)},
 		{"signed up and was asked to confirm", done(gate.ConfirmationRequested, newsletter)},
 		{"signed up and confirmed from the mailbox", grant(gate.MethodDouble, "form", ticked, gate.Evidence{})},
-		{"confirmed from the mailbox", confirmed(gate.ViaMailbox, "")},
+		{"confirmed from the mailbox", confirmed(gate.ViaMailbox, "page")},
 		{"confirmed in the account", confirmed(gate.ViaAccount, "login")},
 		{"bought books and could object", grant(gate.MethodSoft, "checkout", "", goods)},
 		{"bought something and could object", grant(gate.MethodSoft, "checkout", "", sale)},

@@ -15,8 +15,11 @@ func TestWithdrawingFromEverythingAgainIsAnEventOnlyWhereSomethingReopened(t *te
 		since []gate.Event
 		want  int
 	}{
-		"nothing since":     {nil, 1},
-		"a confirmation":    {[]gate.Event{{ID: "c", Type: gate.Confirmed, Via: gate.ViaMailbox, Purpose: "newsletter"}}, 3},
+		"nothing since": {nil, 1},
+		"a confirmation": {[]gate.Event{
+			{ID: "r", Type: gate.ConfirmationRequested, Purpose: "newsletter"},
+			{ID: "c", Type: gate.Confirmed, Via: gate.ViaMailbox, Purpose: "newsletter", Evidence: gate.Evidence{Ref: "page"}},
+		}, 4},
 		"a request":         {[]gate.Event{{ID: "r", Type: gate.ConfirmationRequested, Purpose: "newsletter"}}, 3},
 		"a refusal by name": {[]gate.Event{{ID: "n", Type: gate.Refused, Purpose: "newsletter"}}, 2},
 	} {

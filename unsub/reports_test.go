@@ -95,9 +95,7 @@ func TestALateReportDoesNotUndoWhatThePersonDidSince(t *testing.T) {
 			id, s := gate.ID{1}, gatetest.NewStore()
 			w := newWorld(t, s, t.TempDir())
 			grant(t, s, id, "g", day().Add(-72*time.Hour))
-			apply(t, s, id, gate.Event{
-				ID: "c", Type: gate.Confirmed, Via: gate.ViaMailbox, Purpose: "newsletter", Time: day().Add(-time.Hour),
-			})
+			confirm(t, s, id, day().Add(-time.Hour))
 			if down {
 				s.Fail(errDown)
 			}
@@ -105,7 +103,7 @@ func TestALateReportDoesNotUndoWhatThePersonDidSince(t *testing.T) {
 			s.Fail(nil)
 			w.run(t)
 			drain(t, w.journal)
-			if got := state(t, s, id); got != gate.StateActiveDouble || len(person(t, s, id).Events) != 3 {
+			if got := state(t, s, id); got != gate.StateActiveDouble || len(person(t, s, id).Events) != 4 {
 				t.Errorf("state %s after an old withdrawal and a newer confirmation, want active_double", got)
 			}
 		})

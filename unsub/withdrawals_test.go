@@ -156,9 +156,7 @@ func TestWithdrawingAfterANewConsentCountsAgain(t *testing.T) {
 	w := newWorld(t, s, t.TempDir())
 	grant(t, s, id, "g", day().Add(-time.Hour))
 	w.withdraw(t, id, unsub.Applied)
-	apply(t, s, id, gate.Event{
-		ID: "c", Type: gate.Confirmed, Via: gate.ViaMailbox, Purpose: "newsletter", Time: day().Add(time.Second),
-	})
+	confirm(t, s, id, day().Add(time.Second))
 	if got := state(t, s, id); got == gate.StateWithdrawn {
 		t.Fatal("the confirmation did not reopen")
 	}
@@ -166,6 +164,15 @@ func TestWithdrawingAfterANewConsentCountsAgain(t *testing.T) {
 	if got := state(t, s, id); got != gate.StateWithdrawn {
 		t.Errorf("state %s, want withdrawn", got)
 	}
+}
+
+// confirm is a request and, in the same moment, its confirmation from the mailbox.
+func confirm(t *testing.T, s *gatetest.Store, id gate.ID, at time.Time) {
+	t.Helper()
+	apply(t, s, id, gate.Event{ID: "r", Type: gate.ConfirmationRequested, Purpose: "newsletter", Time: at})
+	apply(t, s, id, gate.Event{
+		ID: "c", Type: gate.Confirmed, Via: gate.ViaMailbox, Purpose: "newsletter", Time: at, Evidence: gate.Evidence{Ref: "page"},
+	})
 }
 
 func drain(t *testing.T, j *journal.Journal) {
@@ -269,12 +276,10 @@ func TestWithdrawalsThatAFailoverLostAreReplayed(t *testing.T) {
 	for _, r := range []gate.ID{id, back} {
 		grant(t, s, r, "g", day().Add(-time.Hour))
 	}
-	apply(t, s, back, gate.Event{
-		ID: "c", Type: gate.Confirmed, Via: gate.ViaMailbox, Purpose: "newsletter", Time: day().Add(time.Second),
-	})
+	confirm(t, s, back, day().Add(time.Second))
 	w.withdrawals.Reconnected()
 	gatetest.Eventually(t, "the withdrawal is back", func() bool { return state(t, s, id) == gate.StateWithdrawn })
-	gatetest.Eventually(t, "the other one is back too", func() bool { return len(person(t, s, back).Events) == 3 })
+	gatetest.Eventually(t, "the other one is back too", func() bool { return len(person(t, s, back).Events) == 4 })
 	if got := state(t, s, back); got == gate.StateWithdrawn {
 		t.Error("the replay undid what the person did since")
 	}

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/oklog/ulid/v2"
@@ -63,8 +66,31 @@ func (p *program) record(ctx context.Context, e gate.Event, live bool) error {
 	if e.Purpose != "" && e.Purpose != gate.AllPurposes {
 		r.State = out.Applied.Record.For(e.Purpose).State
 	}
-	return p.print(r, func(w io.Writer) {
-		fmt.Fprintln(w, r.text())
+	if err := p.print(r, func(w io.Writer) { fmt.Fprintln(w, r.text()) }); err != nil {
+		return err
+	}
+	return inVain(e, out.Applied.Record)
+}
+
+// inVain is the error of an event that is recorded and does not do what the command is for, since a no of the person
+// stands.
+func inVain(e gate.Event, r gate.Record) error {
+	switch {
+	case e.Type == gate.Confirmed && complained(r, e.Purpose):
+		return errors.New("recorded, but the complaint stays: only the person's mailbox lifts it, after a request made since")
+	case e.Type == gate.Confirmed && r.For(e.Purpose).State == gate.StateWithdrawn:
+		return errors.New("recorded, but the refusal stands: record first, as a grant, that the person asked for mail again, and then the confirmation")
+	case e.Type == gate.Unsuppressed && complained(r, cmp.Or(e.Purpose, gate.AllPurposes)):
+		return errors.New("the complaint stays: only the person's mailbox lifts it")
+	}
+	return nil
+}
+
+// complained reports whether a complaint of this scope, or one of all mail, stands.
+func complained(r gate.Record, scope string) bool {
+	return slices.ContainsFunc(r.Suppressions, func(s gate.Suppression) bool {
+		return s.Kind == gate.SuppressionComplained && (s.Scope == scope || s.Scope == gate.AllPurposes) &&
+			r.For(scope).Lifted.Before(s.At)
 	})
 }
 

@@ -146,10 +146,18 @@ func (p *program) confirmCommand() *cobra.Command {
 		Short: "record that a person confirmed their consent",
 		Long: `Record a confirmation that the person made outside their mailbox, with a reference to its proof.
 It turns a passive record into a confirmed one. You record the person's act; you cannot stand in for
-it. A confirmation from the mailbox is recorded by the confirmation page only.`,
-		Example: `  consentgate consent confirm ann@example.com --purpose newsletter --via phone --evidence ref=call-4711`,
-		Args:    oneAddress,
-		RunE:    p.run(func(ctx context.Context, args []string) error { return p.confirm(ctx, args[0], &f) }),
+it. A confirmation from the mailbox is recorded by the confirmation page, or by an application that
+refers to its proof (the API, consent apply).
+
+After a refusal it counts only where the person asked for mail again since: record that first, as a
+grant, and then the confirmation. A spam report is lifted from the mailbox only.`,
+		Example: `  consentgate consent confirm ann@example.com --purpose newsletter --via phone --evidence ref=call-4711
+
+  # Bob refused, and asks for the newsletter again
+  consentgate consent grant bob@example.com --purpose newsletter --method verbal --evidence ref=call-4712
+  consentgate consent confirm bob@example.com --purpose newsletter --via account --evidence ref=login-77`,
+		Args: oneAddress,
+		RunE: p.run(func(ctx context.Context, args []string) error { return p.confirm(ctx, args[0], &f) }),
 	}
 	fs := cmd.Flags()
 	f.when(fs)

@@ -33,8 +33,8 @@ func TestAnExportReadIntoAnEmptyStoreGivesTheSameRecords(t *testing.T) {
 	s.file(preset("mailchimp"), "mailchimp_unsubscribed.csv")
 	s.file(preset("mailchimp"), "mailchimp_cleaned.csv")
 	s.file(preset("listmonk"), "listmonk_query.csv")
-	s.text(bulk.Reading{Format: bulk.FormatJSONL, Now: now()}, `
-{"id":"c1","recipient":"gus@example.com","purpose":"newsletter","type":"confirmed","via":"mailbox","time":"2024-11-01T12:00:00.5Z"}
+	s.text(bulk.Reading{Format: bulk.FormatJSONL, Attest: "page", Now: now()}, `
+{"id":"c1","recipient":"gus@example.com","purpose":"newsletter","type":"confirmed","via":"mailbox","evidence":{"ref":"page"},"time":"2024-11-01T12:00:00.5Z"}
 {"id":"c2","recipient":"zoe@example.com","purpose":"partners","type":"granted","method":"active","default_state":"none","time":"2024-01-01T00:00:00Z","wording":{"id":"w1"},"source":{"kind":"form","id":"x"},"controller":"acme","ip":"192.0.2.1"}
 `)
 	want := s.records()
@@ -43,7 +43,7 @@ func TestAnExportReadIntoAnEmptyStoreGivesTheSameRecords(t *testing.T) {
 		t.Errorf("%+v of %d recipients", done, len(want))
 	}
 	other := newSite(t) // other keys too
-	r := other.text(bulk.Reading{Format: bulk.FormatJSONL, Now: now()}, text)
+	r := other.text(bulk.Reading{Format: bulk.FormatJSONL, Attest: "our own backup", Now: now()}, text)
 	if r.err != nil || r.Imported != done.Lines {
 		t.Fatalf("%+v, error %v", r, r.err)
 	}

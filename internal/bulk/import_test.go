@@ -51,6 +51,41 @@ func TestARowIsNeverMoreThanItSays(t *testing.T) {
 	}
 }
 
+// A line of a file is easily written. What brings people back is their own act, so a confirmation needs a reference to
+// its proof, somebody who stands for the file, and an answer to something newer than the refusal.
+func TestALineThatSaysConfirmedBringsNobodyBack(t *testing.T) {
+	t.Parallel()
+	const (
+		before    = `{"recipient":"ann@example.com","purpose":"newsletter","type":"granted","method":"active","default_state":"unticked","time":"2024-01-01T00:00:00Z"}` + "\n"
+		refusal   = `{"recipient":"ann@example.com","purpose":"newsletter","type":"withdrawn","time":"2024-02-01T00:00:00Z"}` + "\n"
+		request   = `{"recipient":"ann@example.com","purpose":"newsletter","type":"confirmation_requested","time":"2024-03-01T00:00:00Z"}` + "\n"
+		confirmed = `{"recipient":"ann@example.com","purpose":"newsletter","type":"confirmed","via":"mailbox","time":"2024-03-02T00:00:00Z"}` + "\n"
+		proven    = `{"recipient":"ann@example.com","purpose":"newsletter","type":"confirmed","via":"mailbox","time":"2024-03-02T00:00:00Z","evidence":{"ref":"click 4711"}}` + "\n"
+	)
+	for name, tt := range map[string]struct {
+		lines, attest, cause, want string
+	}{
+		"without a reference":                      {confirmed, "A. Martin", "evidence.ref: missing", "withdrawn"},
+		"without anybody who stands for it":        {request + proven, "", "add --attest", "withdrawn"},
+		"of nothing that was asked since":          {proven, "A. Martin", "", "withdrawn"},
+		"with all of it, as what the person did":   {request + proven, "A. Martin", "", "active_double"},
+		"with all of it, and a refusal once again": {request + proven + strings.Replace(refusal, "-02-", "-04-", 1), "A. Martin", "", "withdrawn"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t)
+			r := s.text(bulk.Reading{Format: bulk.FormatJSONL, Attest: tt.attest, Now: now()}, before+refusal+tt.lines)
+			if r.err != nil || (tt.cause == "") != (len(r.rejects) == 0) {
+				t.Fatalf("%+v, rejects %+v, error %v", r.Counts, r.rejects, r.err)
+			}
+			if tt.cause != "" && !strings.Contains(r.rejects[0].Cause, tt.cause) {
+				t.Errorf("cause %q, want %q", r.rejects[0].Cause, tt.cause)
+			}
+			s.wantStates(map[string]string{"ann": tt.want})
+		})
+	}
+}
+
 func TestRejectsNameLineCauseAndRow(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)

@@ -275,6 +275,10 @@ func (m jsonEvents) event(e *gate.Event, text string) error {
 		return errors.New("type: missing; say what happened, such as granted or withdrawn")
 	}
 	m.finish(e)
+	if e.Type == gate.Confirmed && m.Attest == "" {
+		return errors.New("type: a confirmation can bring somebody back, so somebody has to stand for it: " +
+			"add --attest \"who says so, and how they know\"")
+	}
 	return nil
 }
 

@@ -55,7 +55,7 @@ func events(t *testing.T, lines string) (list []gate.Event) {
 		list = append(list, gate.Event{
 			Via: via, ID: fmt.Sprint("e", i), Type: gate.EventType(typ), Method: gate.Method(method), Purpose: "newsletter",
 			Time: ago(years), Source: gate.Source{Kind: "form", ID: "footer"}, IP: "192.0.2.1", Note: "says who",
-			Evidence: gate.Evidence{ConfirmedAt: ago(years)},
+			Evidence: gate.Evidence{ConfirmedAt: ago(years), Ref: "page"},
 		})
 	}
 	return list
@@ -81,7 +81,7 @@ func TestWhoseTimeIsOverLosesHistoryAndAddressAndKeepsTheRefusal(t *testing.T) {
 	}{
 		"withdrawn 3 years ago":                       {"granted/active 4; withdrawn 3", retention.Report{Evidence: 1, Kept: 1}},
 		"withdrawn 1 year ago":                        {"granted/active 4; withdrawn 1", retention.Report{}},
-		"withdrawn and confirmed since":               {"granted/active 5; withdrawn 4; confirmed 3.5", retention.Report{}},
+		"withdrawn and confirmed since":               {"granted/active 5; withdrawn 4; granted/active 3.6; confirmed 3.5", retention.Report{}},
 		"withdrawn, and touched by a bounce since":    {"granted/active 4; withdrawn 3; bounced 1", retention.Report{}},
 		"a complaint 3 years ago":                     {"granted/active 4; complained 3", retention.Report{Evidence: 1, Kept: 1}},
 		"suppressed by hand 3 years ago":              {"suppressed 3", retention.Report{Evidence: 1, Kept: 1}},

@@ -113,3 +113,49 @@ func BenchmarkAppendHeader(b *testing.B) {
 		l.AppendHeader(buf, gate.ID{1}, s)
 	}
 }
+
+func TestATokenIsFoundInAListUnsubscribeOfOurs(t *testing.T) {
+	t.Parallel()
+	tokens := unsub.Tokens{Keys: fixedKeys{}}
+	l, err := unsub.NewLinks(tokens, "https://u.example.com/mail", "in.example.com")
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := gate.ID{1}
+	web, mail := "<"+l.URL(id, "newsletter")+">", "<"+l.Mailto(id, "newsletter")+">"
+	local := tokens.MakeLocalPart(id, "newsletter", unsub.TokenUnsubscribe)
+	for name, c := range map[string]struct {
+		value string
+		want  bool
+	}{
+		"as it was written":          {web + ", " + mail, true},
+		"the link":                   {web, true},
+		"the address":                {mail, true},
+		"the address in capitals":    {strings.ToUpper(mail), true},
+		"without a subject":          {"<mailto:" + local + "@in.example.com>", true},
+		"behind somebody else's":     {"<https://shop.example/u>, (ours) " + web, true},
+		"folded inside":              {web[:40] + "\r\n\t" + web[40:], true},
+		"a host in capitals":         {strings.Replace(web, "u.example", "U.EXAMPLE", 1), true},
+		"nothing":                    {"", false},
+		"no brackets":                {l.URL(id, "newsletter"), false},
+		"half a bracket":             {"<" + l.URL(id, "newsletter"), false},
+		"another host":               {strings.Replace(web, "u.example.com", "u.example.net", 1), false},
+		"another path":               {strings.Replace(web, "/mail/u/", "/u/", 1), false},
+		"another domain":             {strings.Replace(mail, "in.example", "example", 1), false},
+		"more behind the token":      {strings.Replace(web, ">", "/x>", 1), false},
+		"a token for something else": {"<" + strings.Replace(l.Preferences(id), "/p/", "/u/", 1) + ">", false},
+		"a token that is forged":     {"<https://u.example.com/mail/u/" + strings.Repeat("A", 50) + ">", false},
+	} {
+		text, token, err := l.Find(c.value)
+		if (err == nil) != c.want || c.want && (token.ID != id || text == "") {
+			t.Errorf("%s: %q, %+v, %v", name, text, token, err)
+		}
+	}
+	bare, err := unsub.NewLinks(tokens, "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text, _, err := bare.Find("<" + local + ">, <mailto:" + local + "@>"); err == nil {
+		t.Errorf("a gate without links finds %q", text)
+	}
+}

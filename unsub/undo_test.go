@@ -114,3 +114,24 @@ func TestUndoWithoutTheStoreIsNeverClaimed(t *testing.T) {
 func (s *site) preferences() string {
 	return "/p/" + s.tokens.Make(s.ann, "", unsub.TokenPreferences)
 }
+
+func TestWhatWasSaidByMailIsTakenBackOnThePageOfTheLink(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	local := s.tokens.MakeLocalPart(s.ann, "weekly", unsub.TokenUnsubscribe)
+	for _, text := range []string{local, strings.ToUpper(local)} {
+		if unsub.Ref(text) != unsub.Ref(strings.TrimPrefix(s.path("weekly"), "/u/")) {
+			t.Errorf("%s has another name than the link's token", text)
+		}
+	}
+	if _, err := s.withdrawals.Withdraw(t.Context(), unsub.Withdrawal{
+		ID: s.ann, Purpose: "newsletter", Stream: "weekly", Ref: unsub.Ref(local),
+	}); err != nil {
+		t.Fatal(err)
+	}
+	s.wantWithdrawn(t, true)
+	if w := s.do("POST", s.path("weekly"), urlencoded, "undo=newsletter"); w.Code != http.StatusOK {
+		t.Errorf("undo: %d", w.Code)
+	}
+	s.wantWithdrawn(t, false)
+}

@@ -128,11 +128,15 @@ func families() []family {
 			gate.CountListKept, gate.CountListSigned)},
 		{"sessions_total", "SMTP sessions that found a place.", alone(gate.CountSessions)},
 		{"turned_away_total", "SMTP clients that found none, or too many of their own.", alone(gate.CountTurnedAway)},
-		{"requests_refused_total", "Requests to the private listener that were refused.",
-			oneEach("why", "", gate.CountUnknownToken, gate.CountForbidden)},
+		{
+			"requests_refused_total", "Requests to the private listener that were refused.",
+			oneEach("why", "", gate.CountUnknownToken, gate.CountForbidden),
+		},
 		{"inbound_total", "Recipients at the inbound listener, by what became of them.", oneEach("what", "inbound_", inbound()...)},
-		{"hooks_refused_total", "Webhooks that their provider did not make, and webhooks or reports that cannot be read.",
-			oneEach("why", "hook_", gate.CountForged, gate.CountUnreadable)},
+		{
+			"hooks_refused_total", "Webhooks that their provider did not make, and webhooks or reports that cannot be read.",
+			oneEach("why", "hook_", gate.CountForged, gate.CountUnreadable),
+		},
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
+	"maps"
 	"math/big"
 	"strings"
 	"sync"
@@ -92,10 +93,7 @@ func confirmation() message {
 
 // with is the message with other fields, in turn.
 func (m message) with(fields ...string) message {
-	out := make(message)
-	for k, v := range m {
-		out[k] = v
-	}
+	out := maps.Clone(m)
 	for i := 0; i+1 < len(fields); i += 2 {
 		out[fields[i]] = fields[i+1]
 	}

@@ -23,6 +23,9 @@ import (
 	"github.com/consentgate/consentgate/gate"
 )
 
+// quiet is how long after one refused request the next ones are counted and not logged: anybody can send them.
+const quiet = 10 * time.Second
+
 // takeTimeout is how long a provider waits for the store at most; SNS gives up after 15 s.
 const takeTimeout = 8 * time.Second
 
@@ -75,6 +78,7 @@ type Handler struct {
 	mux     *http.ServeMux
 	memory  memory
 	large   chan struct{} // a token for each large body that may be held
+	warned  atomic.Int64  // when a refused request was logged, in nanoseconds since 1970
 	current atomic.Pointer[map[string]entrance]
 }
 
@@ -199,7 +203,9 @@ func (h *Handler) answer(w http.ResponseWriter, name string, status int, err err
 	case errors.Is(err, errForged):
 		status = http.StatusUnauthorized
 		h.o.Count(gate.Counter{What: gate.CountForged})
-		h.o.Log.Warn("a webhook was refused", "provider", name, "error", err)
+		if h.breaksSilence() {
+			h.o.Log.Warn("a webhook was refused", "provider", name, "error", err)
+		}
 	case errors.Is(err, errUnreadable):
 		status = http.StatusBadRequest
 		h.o.Count(gate.Counter{What: gate.CountUnreadable})
@@ -210,4 +216,10 @@ func (h *Handler) answer(w http.ResponseWriter, name string, status int, err err
 		h.o.Log.Warn("a webhook was put off", "provider", name, "error", err)
 	}
 	w.WriteHeader(status)
+}
+
+// breaksSilence reports whether a refused request is to be logged.
+func (h *Handler) breaksSilence() bool {
+	last, now := h.warned.Load(), h.o.Now().UnixNano()
+	return now-last >= int64(quiet) && h.warned.CompareAndSwap(last, now)
 }

@@ -234,6 +234,17 @@ func TestABodyHasItsBounds(t *testing.T) {
 	}
 }
 
+func TestAFloodOfForgedRequestsDoesNotFillTheLog(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for range 100 {
+		w.post("/hooks/sendgrid", "[]")
+	}
+	if got := strings.Count(w.log.String(), "\n"); got != 1 || w.counts[gate.CountForged] != 100 {
+		t.Errorf("%d lines, counted %v, want one line for 100 requests", got, w.counts)
+	}
+}
+
 // A subscription that a list manager reports is worth no more than it can show, and never reopens a refusal: only the
 // person does, by confirming.
 func TestASubscriptionNeverReopensARefusal(t *testing.T) {

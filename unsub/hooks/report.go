@@ -25,6 +25,7 @@ type report struct {
 type reports struct {
 	list   []report
 	unread int
+	news   string // of the webhook itself, for the operator
 }
 
 // add appends what one of the provider's events comes to.

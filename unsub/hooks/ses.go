@@ -78,9 +78,9 @@ func openSES(s Source, m memory) (reading, error) {
 		case err != nil:
 			return reports{}, err
 		case msg.Type == snsSubscribe:
-			return reports{}, msg.subscribe(r.Context(), m.certificates)
-		case msg.Type != snsNotification:
-			return reports{}, nil
+			return reports{news: "the subscription of an SNS topic was confirmed"}, msg.subscribe(r.Context(), m.certificates)
+		case msg.Type == snsUnsubscribe:
+			return reports{news: "somebody ended the subscription of an SNS topic, which reports no more"}, nil
 		}
 		return sesNotification(msg.Message)
 	}, nil

@@ -65,7 +65,7 @@ func TestAMessageWhoseCertificateCannotBeHadIsPutOff(t *testing.T) {
 		t.Errorf("%d, want 503", got)
 	}
 	w.sns.cert = newAmazon(t).cert
-	if got := w.deliver(t, "ses", unsubscribed()["ses"]); got != http.StatusOK || w.counts != nil && len(w.counts) > 0 {
+	if got := w.deliver(t, "ses", unsubscribed()["ses"]); got != http.StatusOK || len(w.counts) > 0 {
 		t.Errorf("%d, want 200", got)
 	}
 }
@@ -92,6 +92,9 @@ func TestASubscriptionOfOurTopicIsConfirmedAtSNSAlone(t *testing.T) {
 			}
 			if got := strings.Contains(w.sns.fetches(), "ConfirmSubscription"); got != (tt.want == 200) {
 				t.Errorf("fetched %q", w.sns.fetches())
+			}
+			if got := strings.Contains(w.log.String(), "was confirmed"); got != (tt.want == 200) {
+				t.Errorf("log %s", w.log)
 			}
 		})
 	}

@@ -23,6 +23,9 @@ const maxNote = 200
 // counted and logged, without the address, and keeps no other from being one.
 func (h *Handler) take(ctx context.Context, name string, src Source, got reports) (int, error) {
 	h.unread(name, got.unread)
+	if got.news != "" {
+		h.o.Log.Info("a webhook reports about itself", "provider", name, "what", got.news)
+	}
 	var refusals, others []gate.Change
 	for _, r := range got.list {
 		c, err := h.change(name, src, r)

@@ -111,8 +111,8 @@ func (t *transaction) forwarded() (owed, twin []int) {
 	return owed, twin
 }
 
-// run answers 354, takes the message and sends its copies. Whatever goes wrong after 354 is answered only when the
-// client's message has been read to its end; what breaks that is terminal.
+// run answers 354, takes the message and sends its copies. Whatever happens after 354 is answered only when the client's
+// message has been read to its end, also where no copy needs it any more; what breaks that is terminal.
 func (d *delivery) run(ctx context.Context) (*smtp.SMTPError, error) {
 	if err := d.reach(ctx); err != nil {
 		d.ses.closing = d.ses.closing || d.ses.conn.Buffered()
@@ -125,11 +125,9 @@ func (d *delivery) run(ctx context.Context) (*smtp.SMTPError, error) {
 		_ = d.lease.Flush()
 	}
 	reply, err := d.take(ctx)
-	if err != nil {
-		d.release()
-		if broken := d.content.Drain(); errors.Is(broken, wire.ErrBroken) {
-			return nil, fmt.Errorf("%w: %w", errGone, broken)
-		}
+	d.release()
+	if broken := d.content.Drain(); errors.Is(broken, wire.ErrBroken) {
+		return nil, fmt.Errorf("%w: %w", errGone, broken)
 	}
 	return reply, err
 }

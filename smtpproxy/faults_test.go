@@ -3,6 +3,7 @@ package smtpproxy_test
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"os"
 	"runtime"
 	"slices"
@@ -20,6 +21,7 @@ type shape struct {
 	name, stream, from string
 	to                 []string
 	lmtp               bool
+	large              bool // more than is read before the upstream has answered
 }
 
 // victim is the recipient that the faults of RCPT strike.
@@ -28,12 +30,21 @@ const victim = "double"
 func shapes() []shape {
 	several := []string{"active", victim, "third"}
 	return []shape{
-		{"one recipient", "news", "news@example.com", []string{victim}, false},
-		{"several share a copy", "news", "news@example.com", several, false},
-		{"a copy each", "promo", "promo@example.com", several, false},
-		{"LMTP, several share a copy", "news", "news@example.com", several, true},
-		{"LMTP, a copy each", "promo", "promo@example.com", several, true},
+		{name: "one recipient", stream: "news", from: "news@example.com", to: []string{victim}},
+		{name: "several share a copy", stream: "news", from: "news@example.com", to: several},
+		{name: "a copy each", stream: "promo", from: "promo@example.com", to: several},
+		{name: "LMTP, several share a copy", stream: "news", from: "news@example.com", to: several, lmtp: true},
+		{name: "LMTP, a copy each", stream: "promo", from: "promo@example.com", to: several, lmtp: true},
+		{name: "LMTP, several share a large copy", stream: "news", from: "news@example.com", to: several, lmtp: true, large: true},
 	}
+}
+
+// text is the message of the shape.
+func (s shape) text() string {
+	if s.large {
+		return "Subject: hello\r\n\r\n" + strings.Repeat("some text\r\n", 10_000) + faultText
+	}
+	return faultText
 }
 
 // ending is how a transaction ends for the client, and what else there is to see.
@@ -68,6 +79,15 @@ func every(e, later, never, slow ending) row {
 	return row{"4xx": later, "5xx": never, "421": e, "hang": e, "close": e, "garbage": e, "slow": slow}
 }
 
+// faults are all, slow as far as a test can wait for it.
+func (s shape) faults() map[string]smtptest.Fault {
+	all := faults()
+	if s.large {
+		all["slow"] = smtptest.Slow(4 << 10)
+	}
+	return all
+}
+
 // endings is the matrix: what each fault at each verb comes to.
 func endings(s shape) map[smtptest.Verb]row {
 	var (
@@ -80,10 +100,16 @@ func endings(s shape) map[smtptest.Verb]row {
 	)
 	step, dot := every(unavailable, deferred, refused, sent), every(unknown, deferred, refused, sent)
 	dot["421"] = unavailable
+	body := maps.Clone(dot)
+	if s.large { // the dot may have left before the end is seen, or not
+		for _, fault := range []string{"hang", "close", "garbage"} {
+			body[fault] = ending{reply: "451 4.4."}
+		}
+	}
 	return map[smtptest.Verb]row{
 		smtptest.Connect: every(early, early, early, sent), smtptest.Greeting: every(early, early, early, sent),
 		smtptest.EHLO: every(early, early, sent, sent), // refused for good: HELO
-		smtptest.Mail: step, smtptest.Rcpt: rcptEndings(s, step), smtptest.Data: step, smtptest.Body: dot, smtptest.Dot: dot,
+		smtptest.Mail: step, smtptest.Rcpt: rcptEndings(s, step), smtptest.Data: step, smtptest.Body: body, smtptest.Dot: dot,
 	}
 }
 
@@ -111,9 +137,9 @@ func rcptEndings(s shape, alone row) row {
 // It counts goroutines and descriptors, so no other test runs beside it.
 func TestFaults(t *testing.T) { //nolint:paralleltest // see above
 	for _, s := range shapes() {
-		w, set := running(t, func(_ *world, o *smtpproxy.Options) { o.Listeners[0].LMTP = s.lmtp })
+		w, set := running(t, bigMessages, func(_ *world, o *smtpproxy.Options) { o.Listeners[0].LMTP = s.lmtp })
 		for verb, row := range endings(s) {
-			for name, fault := range faults() {
+			for name, fault := range s.faults() {
 				t.Run(fmt.Sprintf("%s/%s/%s", s.name, verb, name), func(t *testing.T) {
 					w.upstream.CloseConnections()
 					checkLeaks(t, w)
@@ -238,7 +264,7 @@ func (c cell) send(e ending) {
 	if e.early {
 		fmt.Fprintf(&b, "S: %s\n", e.reply)
 	} else {
-		fmt.Fprintf(&b, "S: 354\nC< %s.\\r\\n\n%s", escape(faultText), c.replies(e))
+		fmt.Fprintf(&b, "S: 354\nC< %s.\\r\\n\n%s", escape(c.shape.text()), c.replies(e))
 	}
 	b.WriteString("C: NOOP\nS: 250\nC: QUIT\nS: 221\nS.\n")
 	if err := smtptest.Play(c.w.addr, c.t.Name(), b.String(), nil); err != nil {
@@ -285,7 +311,7 @@ func (c cell) accepted() map[string]int {
 		if strings.HasPrefix(m.MailArg, "<>") {
 			continue // a notice of ours
 		}
-		if m.Complete && !bytes.HasSuffix(m.Data, []byte(faultText)) {
+		if m.Complete && !bytes.HasSuffix(m.Data, []byte(c.shape.text())) {
 			c.t.Errorf("a truncated message was ended upstream: %q", m.Data)
 		}
 		for _, r := range m.RcptArgs {

@@ -15,7 +15,6 @@ type brevoEvent struct {
 	Lists     texts  `json:"list_id"`
 	At        text   `json:"ts_event"`
 	AtToo     text   `json:"ts"`
-	Reason    text   `json:"reason"`
 }
 
 // openBrevo checks what Brevo was told to send along, since it signs nothing: a bearer token, or name and password.
@@ -55,7 +54,7 @@ func (e brevoEvent) reports() []report {
 		for _, group := range orNone(e.Lists) {
 			list = append(list, report{
 				ref:     []string{strings.Trim(string(e.MessageID), "<>"), string(e.Campaign), string(at), e.Event, string(group)},
-				address: string(address), what: what, group: string(group), time: at.unix(), note: string(e.Reason),
+				address: string(address), what: what, group: string(group), time: at.unix(),
 			})
 		}
 	}

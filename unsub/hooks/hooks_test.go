@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/base64"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -231,6 +232,33 @@ func TestABodyHasItsBounds(t *testing.T) {
 	}
 	if got := w.post("/hooks/sendgrid", pad+pad); got != http.StatusRequestEntityTooLarge {
 		t.Errorf("8 MiB: %d, want 413", got)
+	}
+}
+
+// What a provider quotes of a mail server often holds the address, and an event's note is not sealed.
+func TestNoNoteHoldsAnAddress(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for name, body := range map[string]string{
+		"sendgrid": `[{"email":"ann@example.com","event":"bounce","reason":"550 5.1.1 <ann@example.com>: unknown","sg_event_id":"1"}]`,
+		"brevo":    `{"event":"hard_bounce","email":"ann@example.com","reason":"550 5.1.1 <ann@example.com>: unknown"}`,
+		"mailgun":  `{"event":"failed","severity":"permanent","reason":"bounce","id":"ann@example.com","recipient":"ann@example.com"}`,
+		"postmark": `{"RecordType":"SubscriptionChange","Recipient":"ann@example.com","Origin":"ann@example.com","SuppressSending":true}`,
+	} {
+		if got := w.deliver(t, name, body); got != 200 {
+			t.Errorf("%s: %d", name, got)
+		}
+	}
+	if got := len(w.said(t, "ann@example.com")); got != 4 {
+		t.Errorf("%d events, want 4", got)
+	}
+	for p, err := range w.store.Persons(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text := fmt.Sprintf("%+v", p.Events); strings.Contains(text, "ann@") {
+			t.Errorf("in clear: %s", text)
+		}
 	}
 }
 

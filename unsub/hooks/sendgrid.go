@@ -49,7 +49,7 @@ func openSendGrid(s Source, _ memory) (reading, error) {
 func (e sendgridEvent) reports() []report {
 	r := report{
 		ref: []string{string(e.ID), e.Event, string(e.Timestamp)}, address: e.Email, time: e.Timestamp.unix(),
-		group: string(e.Group), note: e.Reason,
+		group: string(e.Group),
 	}
 	switch e.Event {
 	case "bounce":
@@ -76,7 +76,7 @@ func (e sendgridEvent) bounce(r report) []report {
 	}
 	switch e.Classification {
 	case "", "Invalid Address", "Mailbox Unavailable", "Unclassified":
-		r.what = gate.Bounced
+		r.what, r.note = gate.Bounced, e.Classification
 		return []report{r}
 	}
 	return nil
@@ -84,6 +84,7 @@ func (e sendgridEvent) bounce(r report) []report {
 
 // dropped tells of SendGrid's own suppressions, by its words.
 func (e sendgridEvent) dropped(r report) []report {
+	r.note = e.Reason
 	switch e.Reason {
 	case "Bounced Address", "Invalid":
 		r.what = gate.Bounced

@@ -142,8 +142,11 @@ func timeOf(r report, now time.Time) time.Time {
 	return r.time
 }
 
-// plain keeps the printable ASCII of a note.
+// plain keeps the printable ASCII of a note, and nothing of one that may hold an address: notes are not sealed.
 func plain(s string) string {
+	if strings.Contains(s, "@") {
+		return ""
+	}
 	s = strings.Map(func(r rune) rune {
 		if r > unicode.MaxASCII || !unicode.IsPrint(r) {
 			return -1

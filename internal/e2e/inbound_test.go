@@ -15,8 +15,10 @@ func byMail(t *testing.T) (*gateway, *postfix) {
 	t.Helper()
 	redis, door, web := testredis.Start(t), freeAddr(t), freeAddr(t)
 	box := startPostfix(t,
+		"virtual_mailbox_domains = !u.example.com, static:all", "relay_domains = u.example.com",
+		"virtual_alias_maps = inline:{ postmaster@u.example.com=root@example.com }",
 		"transport_maps = inline:{ u.example.com=lmtp:inet:"+door+" }",
-		"smtpd_recipient_restrictions = check_recipient_access inline:{ u.example.com=reject_unverified_recipient }, permit_mynetworks, reject",
+		"smtpd_recipient_restrictions = check_recipient_access inline:{ u.example.com=reject_unverified_recipient }, permit_mynetworks, reject_unauth_destination",
 		"unverified_recipient_reject_code = 550",
 		"unverified_recipient_reject_reason = no such mailbox",
 		"address_verify_map =", "address_verify_poll_count = 10", "address_verify_poll_delay = 1s")
@@ -81,6 +83,10 @@ func TestTheAddressInADeliveredMailUnsubscribesThroughPostfix(t *testing.T) {
 	dialogue, code = swaks(t, box.addr, "--from", "ann@example.com", "--to", strings.ToUpper(m[1]), "--data", "Subject: \n\n")
 	if code != 0 {
 		t.Fatalf("unsubscribing: swaks exits %d\n%s", code, dialogue)
+	}
+	dialogue, code = swaks(t, box.addr, "--from", "ann@example.com", "--to", "postmaster@u.example.com", "--data", "Subject: hello\n\n")
+	if code != 0 {
+		t.Errorf("mail to the postmaster: swaks exits %d\n%s", code, dialogue)
 	}
 	waitFor(t, deliveryTimeout, "the withdrawal", func() bool { return newsTo(t, g) == 550 })
 	if history := g.must("consent", "history", "ann@example.com"); strings.Count(history, "withdrawn") != 1 {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -152,7 +153,7 @@ func (p *program) signed(s *opened, d evidence.Document, f evidenceFlags) ([]byt
 	}
 	p.say("signed with key %s", sig.Fingerprint)
 	if f.format == "html" {
-		return evidence.Page(d, sig, file, f.language)
+		return evidence.Page(file, f.language)
 	}
 	return file, nil
 }
@@ -168,8 +169,11 @@ func (p *program) evidenceVerifyCommand() *cobra.Command {
 		Short: "check the signature of evidence",
 		Long: `Check that evidence is what was signed, without a store or a network. FILE is the JSON or the page.
 
-Whoever can change a file can also sign it with a key of their own: compare the fingerprint with the one
-that the controller names, or give that as --key.`,
+A page is drawn again from the document it carries and has to be the same, to the octet. One that another
+version of this program made is not: then only the document is proved, and the exit code is 1.
+
+Whoever can change a file can also sign it with a key of their own: give the fingerprint that the controller
+names as --key (there, key show prints it).`,
 		Example: `  consentgate evidence verify ann.json
   consentgate evidence verify ann.html --key sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -188,30 +192,53 @@ that the controller names, or give that as --key.`,
 const maxEvidence = 256 << 20
 
 func (p *program) evidenceVerify(path, key string) error {
+	if key != "" && !regexp.MustCompile(`^sha256:[0-9a-f]{64}$`).MatchString(key) {
+		return usage("--key %q is no fingerprint: write sha256: and 64 hex digits, as key show prints it", key)
+	}
+	file, err := p.readEvidence(path)
+	if err != nil {
+		return err
+	}
+	v, err := evidence.Verify(file)
+	if err != nil && !errors.Is(err, evidence.ErrPage) {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	if key != "" && key != v.Fingerprint {
+		return fmt.Errorf("%s: signed with another key: %s", path, v.Fingerprint)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	if key == "" {
+		p.say("key not compared: pass --key FINGERPRINT, as the controller names it")
+	}
+	return p.print(proved{v, key != ""}, func(w io.Writer) {
+		fmt.Fprintf(w, "the signature fits\nrecord %s of %s, recipient id %s\nkey %s\n",
+			printable(v.RecordID), when(v.Created), printable(v.PrincipalID), v.Fingerprint)
+	})
+}
+
+// proved is the JSON of evidence verify.
+type proved struct {
+	evidence.Verified
+	KeyCompared bool `json:"key_compared"`
+}
+
+func (p *program) readEvidence(path string) ([]byte, error) {
 	in := p.in
 	if path != "-" {
 		f, err := os.Open(path)
 		if err != nil {
-			return fmt.Errorf("evidence: %w", err)
+			return nil, fmt.Errorf("evidence: %w", err)
 		}
 		defer f.Close()
 		in = f
 	}
 	file, err := io.ReadAll(io.LimitReader(in, maxEvidence))
 	if err != nil {
-		return fmt.Errorf("evidence: %w", err)
+		return nil, fmt.Errorf("evidence: %w", err)
 	}
-	v, err := evidence.Verify(file)
-	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	if key != "" && key != v.Fingerprint {
-		return fmt.Errorf("%s: signed with another key: %s", path, v.Fingerprint)
-	}
-	return p.print(v, func(w io.Writer) {
-		fmt.Fprintf(w, "the signature fits\nrecord %s of %s, recipient id %s\nkey %s\n",
-			printable(v.RecordID), when(v.Created), printable(v.PrincipalID), v.Fingerprint)
-	})
+	return file, nil
 }
 
 // indented writes JSON for people.

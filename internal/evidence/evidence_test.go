@@ -130,14 +130,14 @@ func signed(t testing.TB) (evidence.Document, evidence.Signature, []byte) {
 
 func TestASignatureHoldsHoweverTheFileIsIndentedAndInItsPage(t *testing.T) {
 	t.Parallel()
-	d, sig, file := signed(t)
+	_, _, file := signed(t)
 	var compact, tabs bytes.Buffer
 	if err := errors.Join(json.Compact(&compact, file), json.Indent(&tabs, file, "", "\t")); err != nil {
 		t.Fatal(err)
 	}
 	files := map[string][]byte{"as written": file, "compact": compact.Bytes(), "indented": tabs.Bytes()}
 	for _, lang := range evidence.Languages() {
-		page, err := evidence.Page(d, sig, file, lang)
+		page, err := evidence.Page(file, lang)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -176,6 +176,45 @@ func TestAnyChangeOfWhatWasSignedIsFound(t *testing.T) {
 	}
 }
 
+// Who reads a page reads what is around the document: that has to be proved too.
+func TestAPageThatShowsAnythingElseIsFound(t *testing.T) {
+	t.Parallel()
+	_, _, file := signed(t)
+	page, err := evidence.Page(file, "en")
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown, _, _ := strings.Cut(string(page), `<pre id="signed">`)
+	for name, bad := range map[string]string{
+		"a state":           strings.Replace(string(page), ">refused<", ">agreed<", 1),
+		"a style":           strings.Replace(string(page), "</style>", ".no { display: none }</style>", 1),
+		"something behind":  string(page) + "<p>agreed</p>",
+		"something before":  "<!-- -->" + string(page),
+		"another language":  strings.Replace(string(page), `lang="en"`, `lang="fr"`, 1),
+		"no language":       strings.Replace(string(page), `lang="en"`, `lang="../en"`, 1),
+		"a second document": strings.Replace(string(page), "</header>", `</header><pre id="signed"></pre>`, 1),
+	} {
+		if bad == string(page) {
+			t.Fatalf("%s: nothing was changed in\n%s", name, shown)
+		}
+		_, err := evidence.Verify([]byte(bad))
+		if want := evidence.ErrPage; !errors.Is(err, want) && !errors.Is(err, evidence.ErrForm) {
+			t.Errorf("%s was changed, and the answer is %v", name, err)
+		}
+	}
+}
+
+func TestAFileThatHoldsAnythingBesideIsFound(t *testing.T) {
+	t.Parallel()
+	_, _, file := signed(t)
+	for _, beside := range []string{`{"note":1,`, `{"EVIDENCE":{"schema":"x"},`} {
+		bad := append([]byte(beside), file[1:]...)
+		if _, err := evidence.Verify(bad); !errors.Is(err, evidence.ErrSignature) {
+			t.Errorf("%s: got %v", beside, err)
+		}
+	}
+}
+
 func TestWhatIsNoEvidenceIsSaidToBeNone(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{"", "{}", "null", "<html></html>", `{"evidence":{},"signature":{}}`, `{"evidence":1,"signature":{"algorithm":"Ed25519","public_key":"AAAA"}}`} {
@@ -188,9 +227,9 @@ func TestWhatIsNoEvidenceIsSaidToBeNone(t *testing.T) {
 // A page is opened by people who did not write what stands in it.
 func TestAPageEscapesWhatPeopleWroteAndLoadsNothing(t *testing.T) {
 	t.Parallel()
-	d, sig, file := signed(t)
+	_, _, file := signed(t)
 	for _, lang := range evidence.Languages() {
-		page, err := evidence.Page(d, sig, file, lang)
+		page, err := evidence.Page(file, lang)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -203,7 +242,7 @@ func TestAPageEscapesWhatPeopleWroteAndLoadsNothing(t *testing.T) {
 			t.Errorf("%s page lacks a word", lang)
 		}
 	}
-	if _, err := evidence.Page(d, sig, file, "de"); err == nil {
+	if _, err := evidence.Page(file, "de"); err == nil {
 		t.Error("a page in a language that there is not")
 	}
 }
@@ -234,8 +273,8 @@ func TestBothLanguagesHaveTheSameWords(t *testing.T) {
 }
 
 func FuzzVerify(f *testing.F) {
-	d, sig, file := signed(f)
-	page, err := evidence.Page(d, sig, file, "en")
+	_, _, file := signed(f)
+	page, err := evidence.Page(file, "en")
 	if err != nil {
 		f.Fatal(err)
 	}

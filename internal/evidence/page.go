@@ -60,11 +60,19 @@ func (l *locale) Colour(s gate.State) string {
 	return ""
 }
 
-// Page is the document as one HTML file without scripts, which carries the signed JSON (of Sign) whole.
-func Page(d Document, sig Signature, file []byte, lang string) ([]byte, error) {
+// Page is signed JSON (of Sign) as one HTML file without scripts, which carries that JSON whole. The same file gives the
+// same octets: that is how Verify knows a page.
+func Page(file []byte, lang string) ([]byte, error) {
 	l, err := newLocale(lang)
 	if err != nil {
 		return nil, err
+	}
+	var f struct {
+		Evidence  Document  `json:"evidence"`
+		Signature Signature `json:"signature"`
+	}
+	if err := json.Unmarshal(file, &f); err != nil || len(f.Evidence.Parties) == 0 {
+		return nil, ErrForm
 	}
 	page, err := template.ParseFS(pageFiles, "page.html")
 	if err != nil {
@@ -76,6 +84,6 @@ func Page(d Document, sig Signature, file []byte, lang string) ([]byte, error) {
 		D    Document
 		S    Signature
 		File string
-	}{l, d, sig, string(file)})
+	}{l, f.Evidence, f.Signature, string(file)})
 	return out.Bytes(), err
 }

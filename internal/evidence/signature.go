@@ -20,6 +20,8 @@ var (
 	ErrForm = errors.New("not an evidence file")
 	// ErrSignature: the content is not what was signed.
 	ErrSignature = errors.New("the signature does not fit: the file was altered after it was signed")
+	// ErrPage: the signed document in a page is what was signed, and what the page shows around it is not proved.
+	ErrPage = errors.New("the signed document is genuine; the page around it is not proved: it was altered, or made by another version")
 )
 
 const algorithm = "Ed25519"
@@ -86,14 +88,28 @@ type Verified struct {
 	RecordID    string    `json:"record_id"`
 	PrincipalID string    `json:"pii_principal_id"`
 	Created     time.Time `json:"created"`
+	Program     string    `json:"program"`
 	Fingerprint string    `json:"fingerprint"` // of the key that signed: whose key that is has to be known from elsewhere
 }
 
-// Verify checks a signed JSON file, or a page that carries one. Errors wrap ErrForm or ErrSignature.
+// Verify checks a signed JSON file, or a page that carries one. Errors wrap ErrForm, ErrSignature or, with what the
+// document says, ErrPage.
 func Verify(file []byte) (Verified, error) {
-	if bytes.HasPrefix(bytes.TrimSpace(file), []byte("<")) {
-		file = inPage(file)
+	if !bytes.HasPrefix(bytes.TrimSpace(file), []byte("<")) {
+		return verifyJSON(file)
 	}
+	text, lang := inPage(file)
+	v, err := verifyJSON(text)
+	if err != nil {
+		return v, err
+	}
+	if page, err := Page(text, lang); err != nil || !bytes.Equal(page, file) {
+		return v, fmt.Errorf("%w (the document says %s)", ErrPage, v.Program)
+	}
+	return v, nil
+}
+
+func verifyJSON(file []byte) (Verified, error) {
 	var f signed
 	if err := json.Unmarshal(file, &f); err != nil || len(f.Evidence) == 0 {
 		return Verified{}, ErrForm
@@ -109,6 +125,9 @@ func Verify(file []byte) (Verified, error) {
 	if !ed25519.Verify(key, content.Bytes(), f.Signature.Value) || f.Signature.Fingerprint != Fingerprint(key) {
 		return Verified{}, ErrSignature
 	}
+	if !f.isAll(file) {
+		return Verified{}, fmt.Errorf("%w: it holds more than the signed document", ErrSignature)
+	}
 	var d struct {
 		Schema string `json:"schema"`
 		Record Header `json:"record"`
@@ -118,17 +137,30 @@ func Verify(file []byte) (Verified, error) {
 	}
 	return Verified{
 		RecordID: d.Record.RecordID, PrincipalID: d.Record.PrincipalID.String(), Created: d.Record.Created,
-		Fingerprint: f.Signature.Fingerprint,
+		Program: d.Record.Program, Fingerprint: f.Signature.Fingerprint,
 	}, nil
 }
 
-// The element of a page that carries the signed JSON.
-const signedBegin, signedEnd = `<pre id="signed">`, "</pre>"
+// isAll reports whether the file is the signed document and nothing beside it: a second "evidence" in other letters
+// would be read by one program and not by another.
+func (f signed) isAll(file []byte) bool {
+	var compact bytes.Buffer
+	whole, err := marshal(f)
+	return err == nil && json.Compact(&compact, file) == nil && bytes.Equal(compact.Bytes(), whole)
+}
 
-func inPage(page []byte) []byte {
-	_, rest, _ := strings.Cut(string(page), signedBegin)
+// What of a page says its language, and the element that carries the signed JSON.
+const (
+	langBegin, langEnd     = `<html lang="`, `"`
+	signedBegin, signedEnd = `<pre id="signed">`, "</pre>"
+)
+
+func inPage(page []byte) (file []byte, lang string) {
+	_, rest, _ := strings.Cut(string(page), langBegin)
+	lang, rest, _ = strings.Cut(rest, langEnd)
+	_, rest, _ = strings.Cut(rest, signedBegin)
 	text, _, _ := strings.Cut(rest, signedEnd)
-	return []byte(html.UnescapeString(text))
+	return []byte(html.UnescapeString(text)), lang
 }
 
 // Text is the signature's value as it is written.

@@ -1,6 +1,9 @@
 package seal
 
 import (
+	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -132,7 +135,7 @@ type Info struct {
 	Number      byte      `json:"number,omitempty"` // 0 where there is one only
 	From        time.Time `json:"from,omitzero"`    // in use since, or from then on; zero: unknown
 	InUse       bool      `json:"in_use"`
-	Fingerprint string    `json:"fingerprint"` // 16 hex digits; says nothing of the key
+	Fingerprint string    `json:"fingerprint"` // 16 hex digits, of the signing key "sha256:" and 64; says nothing of the key
 	Exported    bool      `json:"exported"`    // an export holds it
 }
 
@@ -160,6 +163,13 @@ func Inspect(dir string, o Options) ([]Info, error) {
 	return infos, err
 }
 
+// publicFingerprint names the key that signs evidence as evidence does, so that who holds a proof can compare: "sha256:"
+// and the hash of the public key in hex.
+func publicFingerprint(key ed25519.PublicKey) string {
+	sum := sha256.Sum256(key)
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
+
 // inspectSigning shows the key that signs evidence, which is made when it is first needed.
 func inspectSigning(dir string) ([]Info, error) {
 	s, err := OpenSigner(dir, false, nil)
@@ -169,7 +179,7 @@ func inspectSigning(dir string) ([]Info, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []Info{{Kind: signingKind, InUse: true, Fingerprint: fingerprint(newMACs(s.key.Seed()))}}, nil
+	return []Info{{Kind: signingKind, InUse: true, Fingerprint: publicFingerprint(s.Public())}}, nil
 }
 
 func (f files) of(kind Kind) numbered {

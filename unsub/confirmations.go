@@ -110,6 +110,11 @@ func (c *Confirmations) Request(ctx context.Context, a Asking) (Asked, error) {
 	if _, err := c.stream(a.Purpose); err != nil {
 		return Asked{ID: id}, err
 	}
+	leave, err := c.alone(ctx, id, a.Purpose)
+	if err != nil {
+		return Asked{ID: id}, err
+	}
+	defer leave()
 	p, err := c.person(ctx, id)
 	if err != nil {
 		return Asked{ID: id}, err
@@ -129,6 +134,22 @@ func (c *Confirmations) Request(ctx context.Context, a Asking) (Asked, error) {
 		return Asked{ID: id}, err
 	}
 	return Asked{ID: id, Request: e}, c.send(ctx, r, signUp, e.Time)
+}
+
+// askingTTL ends the claim on a person of a gate that ended before it was done.
+const askingTTL = 2 * time.Minute
+
+// alone sees that a person is asked by nobody else at this moment: two clicks are one request.
+func (c *Confirmations) alone(ctx context.Context, id gate.ID, purpose string) (leave func(), err error) {
+	key, owner := "asking:"+id.String()+":"+purpose, rand.Text()
+	_, free, err := c.o.Store.Enter(ctx, key, owner, askingTTL)
+	switch {
+	case err != nil:
+		return nil, err
+	case !free:
+		return nil, fmt.Errorf("%w: that is done at this moment", gate.ErrNotAsked)
+	}
+	return func() { c.giveBack(ctx, key, owner, nil) }, nil
 }
 
 // openFor finds the request of a sign-up whose message may still have to leave.

@@ -255,6 +255,25 @@ func TestTwoGatesSendTheMessageOfARequestOnce(t *testing.T) {
 	}
 }
 
+func TestClicksAtTheSameMomentAreOneRequest(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.signUp(t, 0)
+	o.later = time.Minute
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			if _, err := o.ask(t); err != nil && !errors.Is(err, gate.ErrNotAsked) {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if o.requests(t) != 1 || len(o.sent) != 1 {
+		t.Errorf("%d requests, %d messages", o.requests(t), len(o.sent))
+	}
+}
+
 func TestAStoreThatIsAwayAsksNobody(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)

@@ -1,5 +1,5 @@
-// Package unsub is what the public sees: the links in the header, the one-click and the pages behind them, and the
-// withdrawals that come of it.
+// Package unsub is what the public sees: the links in the header, the one-click and the pages behind them, sign-up forms
+// and the message that asks to confirm, and the withdrawals and confirmations that come of it.
 //
 // A withdrawal goes to the journal before anybody is told that it counts, and to the store after that (Withdrawals).
 // Reading a page never changes anything: link scanners follow every link, and only a POST is an act. The package

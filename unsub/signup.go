@@ -157,20 +157,21 @@ func thanks(l *locale, f Form, said answer) text {
 }
 
 func (h *handler) recordForm(w http.ResponseWriter, r *http.Request, l *locale, f Form, said answer, addr gate.Address, p signUpPage) {
-	err := h.keepAnswer(r, f, said, addr)
-	if err == nil && said == answerYes {
+	if err := h.keepAnswer(r, f, said, addr); err != nil {
+		h.failed(w, r, err)
+		return
+	}
+	var err error
+	if said == answerYes {
 		err = h.askIfNeeded(r.Context(), f, l, addr)
 	}
-	switch {
-	case errors.Is(err, ErrNotSent):
+	if err != nil { // the sign-up stands
 		h.Log.Error("message to confirm not sent", "form", f.Name, "error", err)
 		w.Header().Set("Retry-After", "60")
 		h.answerForm(w, r, http.StatusServiceUnavailable, l, l.Pages.NotMailed, p)
-	case err != nil:
-		h.failed(w, r, err)
-	default:
-		h.answerForm(w, r, http.StatusOK, l, thanks(l, f, said), p)
+		return
 	}
+	h.answerForm(w, r, http.StatusOK, l, thanks(l, f, said), p)
 }
 
 // keepAnswer records what was said, once however often the form is sent.
@@ -241,7 +242,7 @@ const maxPage = 500
 // askIfNeeded sends the message that asks to confirm where something waits for that. Whoever may not be asked hears
 // nothing more here: the answer tells nobody what stands about an address.
 func (h *handler) askIfNeeded(ctx context.Context, f Form, l *locale, addr gate.Address) error {
-	person, err := h.Store.Person(ctx, h.SignUps.Keys.ID(addr))
+	person, err := h.person(ctx, asked{id: h.SignUps.Keys.ID(addr)})
 	if err != nil {
 		return err
 	}

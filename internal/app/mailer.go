@@ -13,7 +13,7 @@ import (
 )
 
 // mailTime bounds handing over a message of our own: somebody waits before a page for it.
-const mailTime = 30 * time.Second
+const mailTime = 20 * time.Second
 
 var errRefused = errors.New("the upstream refused it")
 
@@ -45,9 +45,15 @@ func (m mailer) Send(ctx context.Context, from, to gate.Address, message []byte)
 	case err != nil:
 		return err
 	case !reply.Positive():
-		return fmt.Errorf("%w: %s", errRefused, reply)
+		return refusal(reply)
 	}
 	return nil
+}
+
+// refusal is an upstream's reply without its text, which often repeats the address: errors are logged.
+func refusal(r upstream.Reply) error {
+	e := r.Enhanced
+	return fmt.Errorf("%w: %d %d.%d.%d", errRefused, r.Code, e[0], e[1], e[2])
 }
 
 // begin sends the envelope and sees it accepted.
@@ -64,11 +70,11 @@ func begin(lease *upstream.Lease, need upstream.Need, from, to gate.Address) err
 	}
 	for _, r := range []upstream.Reply{a.Mail, a.Rcpts[0]} {
 		if !r.Positive() {
-			return fmt.Errorf("%w: %s", errRefused, r)
+			return refusal(r)
 		}
 	}
 	if !a.Go() {
-		return fmt.Errorf("%w: %s", errRefused, a.Data)
+		return refusal(a.Data)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -15,6 +16,7 @@ import (
 	"github.com/consentgate/consentgate/gate"
 	"github.com/consentgate/consentgate/internal/config"
 	"github.com/consentgate/consentgate/smtpproxy/smtptest"
+	"github.com/consentgate/consentgate/smtpproxy/upstream"
 	"github.com/consentgate/consentgate/unsub"
 )
 
@@ -235,5 +237,21 @@ func TestTheFormOfTheDocumentSignsUp(t *testing.T) {
 	}
 	if len(up.Messages()) != 1 {
 		t.Errorf("%d messages", len(up.Messages()))
+	}
+}
+
+func TestWhatTheUpstreamSaysOfAnAddressIsNotLogged(t *testing.T) {
+	t.Parallel()
+	up := smtptest.Start(t)
+	a := running(t, withForm(t, up.Addr()))
+	up.OnRcpt("ann@example.com", smtptest.Reply("550 5.1.1 <ann@example.com> is nobody"))
+	addr, err := gate.ParseAddress("ann@example.com")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := mailer{func() *upstream.Pool { _, pool := a.inForce(); return pool }}
+	if err := m.Send(t.Context(), addr, addr, []byte("a\r\n")); !errors.Is(err, errRefused) ||
+		!strings.Contains(err.Error(), "550 5.1.1") || strings.Contains(err.Error(), "ann@") {
+		t.Errorf("got %v", err)
 	}
 }

@@ -17,13 +17,14 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/consentgate/consentgate/gate"
 )
 
-// quiet is how long after one refused request the next ones are counted and not logged: anybody can send them.
+// quiet is how long after a refused request the next ones of its kind are counted and not logged.
 const quiet = 10 * time.Second
 
 // takeTimeout is how long a provider waits for the store at most; SNS gives up after 15 s.
@@ -78,7 +79,7 @@ type Handler struct {
 	mux     *http.ServeMux
 	memory  memory
 	large   chan struct{} // a token for each large body that may be held
-	warned  atomic.Int64  // when a refused request was logged, in nanoseconds since 1970
+	noise   noise
 	current atomic.Pointer[map[string]entrance]
 }
 
@@ -192,34 +193,59 @@ func (h *Handler) post(w http.ResponseWriter, r *http.Request, name string, in e
 	h.answer(w, name, status, err)
 }
 
-// answer tells the provider a status and nothing else; err, where there is one, decides it and is logged.
+// answer tells the provider a status and nothing else; err, where there is one, decides it.
 func (h *Handler) answer(w http.ResponseWriter, name string, status int, err error) {
-	large, tooLarge := errors.AsType[*http.MaxBytesError](err)
-	switch {
-	case err == nil:
-	case tooLarge:
-		status = http.StatusRequestEntityTooLarge
-		h.o.Log.Error("a webhook is larger than any should be, and was refused", "provider", name, "octets", large.Limit)
-	case errors.Is(err, errForged):
-		status = http.StatusUnauthorized
-		h.o.Count(gate.Counter{What: gate.CountForged})
-		if h.breaksSilence() {
-			h.o.Log.Warn("a webhook was refused", "provider", name, "error", err)
-		}
-	case errors.Is(err, errUnreadable):
-		status = http.StatusBadRequest
-		h.o.Count(gate.Counter{What: gate.CountUnreadable})
-		h.o.Log.Error("a webhook cannot be read", "provider", name, "error", err)
-	default:
-		status = http.StatusServiceUnavailable
+	if err != nil {
+		status = h.refused(name, err)
+	}
+	if status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", "60")
-		h.o.Log.Warn("a webhook was put off", "provider", name, "error", err)
 	}
 	w.WriteHeader(status)
 }
 
-// breaksSilence reports whether a refused request is to be logged.
-func (h *Handler) breaksSilence() bool {
-	last, now := h.warned.Load(), h.o.Now().UnixNano()
-	return now-last >= int64(quiet) && h.warned.CompareAndSwap(last, now)
+// refused counts and logs a request that is not taken, and returns its status.
+func (h *Handler) refused(name string, err error) int {
+	status, log := http.StatusServiceUnavailable, h.o.Log.Warn
+	_, tooLarge := errors.AsType[*http.MaxBytesError](err)
+	switch {
+	case tooLarge:
+		status, log = http.StatusRequestEntityTooLarge, h.o.Log.Error
+	case errors.Is(err, errForged):
+		status = http.StatusUnauthorized
+		h.o.Count(gate.Counter{What: gate.CountForged})
+	case errors.Is(err, errUnreadable):
+		status, log = http.StatusBadRequest, h.o.Log.Error
+		h.o.Count(gate.Counter{What: gate.CountUnreadable})
+	}
+	if h.noise.worthALine(name, status, h.o.Now()) {
+		log("a webhook was not taken", "provider", name, "answer", status, "error", err)
+	}
+	return status
+}
+
+// noise keeps requests that anybody can send from filling the log. The zero noise is silence.
+type noise struct {
+	mu   sync.Mutex
+	last map[noiseKey]time.Time
+}
+
+type noiseKey struct {
+	provider string
+	status   int
+}
+
+// worthALine reports whether none of the kind was logged in the last seconds.
+func (n *noise) worthALine(provider string, status int, now time.Time) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	k := noiseKey{provider, status}
+	if last, ok := n.last[k]; ok && now.Sub(last) < quiet {
+		return false
+	}
+	if n.last == nil {
+		n.last = make(map[noiseKey]time.Time)
+	}
+	n.last[k] = now
+	return true
 }

@@ -11,7 +11,7 @@ TOOL := $(GO) tool -modfile=tools/go.mod
 GO_FILES = git ls-files -co --exclude-standard -- '*.go'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test check format screenshots chaos fuzz cover bench bench-short bench-go clean
+.PHONY: help demo build test check format screenshots chaos fuzz cover bench bench-short bench-posts bench-go clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,11 @@ bench: ## install its peers, measure every row of docs/performance.md, write ben
 bench-short: ## the same with small numbers, in a minute or two: shows that it works, not how fast the gate is
 	script/bench-bootstrap
 	$(GO) run ./bench -short -out "$$(mktemp -d)" $(BENCH)
+
+# POSTS holds flags: make bench-posts POSTS='-rate 4000'; `go run ./bench posts -h` lists them.
+bench-posts: ## 2,000 one-click POSTs a second beside mail: how long they take, half a minute
+	script/bench-bootstrap
+	$(GO) run ./bench posts $(POSTS)
 
 # Twice into files, then: go run golang.org/x/perf/cmd/benchstat@latest old.txt new.txt
 COUNT ?= 10

@@ -26,6 +26,7 @@ import (
 const usage = `usage:
   bench [flags]            measure everything; bench -h lists the flags
   bench compare OLD NEW    what changed between two results (JSON files)
+  bench posts [flags]      one-click POSTs a second beside mail, and how long they take
   bench profile [flags]    where the gate's CPU time goes in the row "16 sessions kept"
 `
 
@@ -59,6 +60,8 @@ func execute(ctx context.Context, args []string, in io.Reader, out, log io.Write
 		return policy(ctx, strings.Join(args[1:], ""), log)
 	case "profiled-gate":
 		return profiledGate(ctx, args[1:], log)
+	case "posts":
+		return posts(ctx, args[1:], out, log)
 	}
 	o, err := parseFlags(args, log)
 	if err != nil {

@@ -1,6 +1,7 @@
 package unsub
 
 import (
+	"context"
 	"sync"
 	"sync/atomic"
 
@@ -24,6 +25,8 @@ type pendingKey struct {
 type pendingEvent struct {
 	key  pendingKey
 	kept bool // the journal has it for sure
+	// tried is closed when whoever made the withdrawal has tried the store; nil: nobody but the journal does.
+	tried chan struct{}
 }
 
 // tally counts the events of a key.
@@ -44,6 +47,32 @@ func (p *pending) count(e *pendingEvent, by int) {
 }
 
 func (p *pending) add(event string, k pendingKey, kept bool) {
+	p.put(event, &pendingEvent{key: k, kept: kept})
+}
+
+// begin adds an event that its maker is about to keep and to bring to the store; tried has to follow.
+func (p *pending) begin(event string, k pendingKey) (tried func()) {
+	e := &pendingEvent{key: k, tried: make(chan struct{})}
+	p.put(event, e)
+	return func() { close(e.tried) }
+}
+
+// settled reports whether the event is pending once its maker has tried the store, or ctx has ended.
+func (p *pending) settled(ctx context.Context, event string) bool {
+	p.mu.RLock()
+	e := p.events[event]
+	p.mu.RUnlock()
+	if e == nil || e.tried == nil {
+		return e != nil
+	}
+	select {
+	case <-e.tried:
+	case <-ctx.Done():
+	}
+	return p.holds(event)
+}
+
+func (p *pending) put(event string, e *pendingEvent) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.events == nil {
@@ -52,7 +81,6 @@ func (p *pending) add(event string, k pendingKey, kept bool) {
 	if p.events[event] != nil {
 		return
 	}
-	e := &pendingEvent{key: k, kept: kept}
 	p.events[event] = e
 	p.count(e, 1)
 	p.n.Add(1)

@@ -126,7 +126,8 @@ func (w *Withdrawals) Withdraw(ctx context.Context, x Withdrawal) (Result, error
 	if err != nil {
 		return 0, fmt.Errorf("withdrawal: %w", err)
 	}
-	w.pending.add(e.Event.ID, e.key(), false) // before the record can be shipped, which takes it off
+	tried := w.pending.begin(e.Event.ID, e.key()) // before the record can be shipped, which takes it off
+	defer tried()
 	if err := w.o.Journal.Append(rec, true); err != nil {
 		w.pending.remove(e.Event.ID)
 		return 0, fmt.Errorf("withdrawal not kept: %w", err)
@@ -219,11 +220,12 @@ func (w *Withdrawals) Run(ctx context.Context) error {
 	return g.Wait()
 }
 
-// ship applies what is still pending; the rest was applied when it was made.
+// ship applies what is still pending; the rest was applied when it was made. What is being applied at this moment is
+// waited for: to apply it twice would double the work of a store that has much to do.
 func (w *Withdrawals) ship(ctx context.Context, batch [][]byte) error {
 	var due []entry
 	for _, rec := range batch {
-		if e, ok := w.decode(rec); ok && w.pending.holds(e.Event.ID) {
+		if e, ok := w.decode(rec); ok && w.pending.settled(ctx, e.Event.ID) {
 			due = append(due, e)
 		}
 	}

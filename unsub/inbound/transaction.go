@@ -3,6 +3,7 @@ package inbound
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/consentgate/consentgate/gate"
@@ -25,17 +26,15 @@ type recipient struct {
 
 // reporter is the host that the reverse-path names, for reports that name none.
 func (t *transaction) reporter() string {
-	_, domain, _ := strings.Cut(t.from, "@")
-	return hostName(domain)
+	at := strings.LastIndexByte(t.from, '@')
+	if at < 0 {
+		return ""
+	}
+	return hostName(t.from[at+1:])
 }
 
 func (t *transaction) complaints() bool {
-	for _, r := range t.rcpts {
-		if r.complaints {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(t.rcpts, func(r recipient) bool { return r.complaints })
 }
 
 func (s *session) mail(arg string) reply {
@@ -156,12 +155,13 @@ func (s *session) data(ctx context.Context, arg string) {
 // receive reads the message to its end. An error is wire's: ErrBroken where there is no end.
 func (s *session) receive() (message, error) {
 	content := s.conn.Content()
-	header, err := wire.ReadHeader(content, nil, s.set.Wire.Limits)
 	m := message{automatic: s.tx.from == ""}
-	if err == nil {
-		m.automatic = m.automatic || automatic(header)
+	header, err := wire.ReadHeader(content, nil, s.set.Wire.Limits)
+	if err != nil { // the rest goes by what the envelope says
+		return m, content.Drain()
 	}
-	if err == nil && s.tx.complaints() {
+	m.automatic = m.automatic || automatic(header)
+	if s.tx.complaints() {
 		m.report = readReport(header, content, s.set.Links)
 	}
 	return m, content.Drain()

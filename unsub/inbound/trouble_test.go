@@ -205,6 +205,12 @@ func TestNoMoreThanAHundredRecipients(t *testing.T) {
 	w.wantEvents(gate.Withdrawn)
 }
 
+func TestWhoSaysNothingIsClosed(t *testing.T) {
+	t.Parallel()
+	w := start(t, func(o *inbound.Options) { o.Wire.Idle = 50 * time.Millisecond })
+	w.play("silent", "S: 220\nS: 421 4.4.2\nS.\n")
+}
+
 func TestStartTLSIsSpokenWhereThereIsACertificate(t *testing.T) {
 	t.Parallel()
 	authority := smtptest.NewAuthority(t)

@@ -53,6 +53,7 @@ streams:
 unsubscribe:
   listen: 127.0.0.1:0
   public_url: https://u.bench.test
+  self_test: "off"
 %s`
 
 // Plain is a listener as it is without TLS or a proxy.
@@ -186,6 +187,12 @@ func (g *Gate) Start(ctx context.Context) error {
 	}
 	g.Addr = g.Addrs[0]
 	return nil
+}
+
+// Kill ends the process by SIGKILL; it does not run then.
+func (g *Gate) Kill() {
+	g.Process.Kill()
+	g.Process = nil
 }
 
 // Restart gives a fresh process.

@@ -83,7 +83,8 @@ func (s *session) newDelivery() *delivery {
 	d.owed, d.twin = s.tx.forwarded()
 	d.copies = gate.Plan(s.tx.stream, d.owed, s.set.Upstream.Caps().RcptMax)
 	d.spooled = len(d.copies) > 1
-	if len(d.owed) > 1 && !s.ln.LMTP {
+	// Counted are those named: a retry owes fewer, perhaps one, where somebody withdrew since the first try.
+	if s.tx.named > 1 && len(d.owed) > 0 && !s.ln.LMTP {
 		d.spooled = d.spooled || s.srv.opt.PartlyDelivered()
 		d.sum = newDigest(d.spooled)
 	}

@@ -125,6 +125,27 @@ func TestWhileAMessageIsPartlyDeliveredOthersAreSpooledAndGoOn(t *testing.T) {
 		"C: DATA\nS: 354\nC< Subject: x\\r\\n\\r\\nbare\\n.\\r\\n\nC: .\nS: 554 5.6.0\n")
 }
 
+// TestARetryThatShrinksToOneRecipientIsKnownAgain: the message names two, and owes one of them a copy.
+func TestARetryThatShrinksToOneRecipientIsKnownAgain(t *testing.T) {
+	t.Parallel()
+	for from, second := range map[string]string{"news@example.com": "550", "promo@example.com": "550", "deals@example.com": "250"} {
+		t.Run(from, func(t *testing.T) {
+			t.Parallel()
+			w := start(t)
+			w.upstream.OnRcpt("double@example.net", smtptest.Reply("450 4.2.0 greylisted").Times(1))
+			w.play(message(from, "451 4.4.2 Delivered to 1 of 2", "active", "double"))
+			w.withdraw("double@example.net")
+			w.clock.add(time.Second)
+			retry := message(from, "250", "active", "double")
+			w.play(strings.Replace(retry, "double@example.net>\nS: 250", "double@example.net>\nS: "+second, 1))
+			w.wantServed(1, "active")
+			if w.partlyDelivered() {
+				t.Error("the ledger is open though the message is done")
+			}
+		})
+	}
+}
+
 // note leaves an entry in the ledger.
 func (w *world) note(key string) {
 	w.tb.Helper()

@@ -18,6 +18,7 @@ type transaction struct {
 	size   int64        // declared with SIZE=, 0: none
 	utf8   bool         // SMTPUTF8 was given
 	rcpts  []recipient
+	named  int // RCPTs so far, refused ones too
 
 	messageID string // once the header is read
 	// deferred: a recipient was put off, so that a transaction left without any is to be tried again.

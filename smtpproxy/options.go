@@ -139,7 +139,7 @@ type Options struct {
 	Requests gate.Applier // takes the requests that mail of by_mail streams stands for
 	Keys     gate.Sealer
 	Ledger   gate.Ledger
-	// PartlyDelivered reports that the ledger has notes, or may have. It is asked for every message of several
+	// PartlyDelivered reports that the ledger has notes, or may have. It is asked for every message that names several
 	// recipients; while it says yes they are spooled, so that a retry sends only the rest.
 	PartlyDelivered func() bool
 

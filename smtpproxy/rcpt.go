@@ -23,11 +23,12 @@ func (s *session) rcpt(ctx context.Context, first wire.Command) error {
 	switch {
 	case s.tx == nil:
 		return badSequence
-	case s.exhausted():
+	case s.tx.stream.Kind != gate.KindTransactional && s.exhausted():
 		return s.endRefused()
 	}
 	args := append([]wire.Command{first}, s.conn.PipelinedRcpts(s.set.Limits.Recipients)...)
 	group := make([]asked, len(args))
+	s.tx.named += len(group)
 	for i, cmd := range args {
 		group[i].err = s.parseRcpt(&group[i].recipient, cmd.Arg)
 	}

@@ -56,6 +56,9 @@ func (x Erasure) proof(history []Event, erased Event) []Event {
 	return append(kept, erased)
 }
 
+// Refusals are the fewest events whose fold refuses what the history does: what has to stay where all else goes.
+func Refusals(history []Event) []Event { return refusals(Fold(history)) }
+
 // refusals are the fewest events whose fold refuses what r refuses. Their ids say nothing: those of the events they
 // stand for may have been chosen by an application.
 func refusals(r Record) []Event {

@@ -25,14 +25,16 @@ func (p *program) exportCommand() *cobra.Command {
 		Short: "write all records to a file",
 		Long: `Write everybody on record, with full addresses. CSV has a row for each purpose of a record: state,
 since when, method, source. Cells that a spreadsheet would take for a formula begin with an apostrophe.
-JSON lines hold every event, and import reads them again: into an empty store they give the same records.
+JSON lines hold every event, and import reads them again. Of people whose address is not kept, as of who
+was erased, they hold the refusals by recipient id, which only a store with the same id key takes. It is
+no backup: store copy is, and takes the audit log, wordings, marks and numbers along.
 
 --recipient writes all that is held about one person, as one JSON document: record, history, blocked
 messages, the texts they were shown, and what operators did (GDPR art. 15 and 20).
 
 With --out the file is readable by its owner only, and stands under its name once it is complete.`,
 		Example: `  consentgate export --out people.csv
-  consentgate export --format jsonl --out backup.jsonl
+  consentgate export --format jsonl --out events.jsonl
   consentgate export --purpose newsletter --state passive_unconfirmed
   consentgate export --recipient ann@example.com --out ann.json`,
 		Args: noArgs,
@@ -90,7 +92,9 @@ func (p *program) export(ctx context.Context, f exportFlags) error {
 		return err
 	}
 	defer out.discard()
-	ex := bulk.Exporter{Store: s, Keys: s.keys, Format: f.format, Purpose: f.purpose, State: gate.State(f.state)}
+	ex := bulk.Exporter{
+		Store: s, Keys: s.keys, IDKey: s.keys.Fingerprint(), Format: f.format, Purpose: f.purpose, State: gate.State(f.state),
+	}
 	if f.out != "" { // on a terminal the file itself would be shown
 		bar := p.newProgress("recipients", 0)
 		defer bar.end()
@@ -115,7 +119,7 @@ func (p *program) exported(done bulk.Exported, f exportFlags) error {
 		}
 	}
 	if done.LeftOut > 0 {
-		return fmt.Errorf("%s left out: no address is kept, or none that can be read with these keys", countAre(done.LeftOut, "recipient"))
+		return fmt.Errorf("%s left out, all but refusals: no address is kept, or none that can be read with these keys", countAre(done.LeftOut, "recipient"))
 	}
 	return nil
 }

@@ -45,7 +45,7 @@ Exit codes: 0 all rows are recorded, 1 some were rejected.`,
   consentgate import people.csv --map recipient=Mail --map time="Signed up" --purpose newsletter \
       --set method=active --set default_state=unticked --set source=form:footer \
       --attest "footer form since 2021, box unticked: A. Martin, web team" --rejects rejected.csv
-  consentgate import backup.jsonl`,
+  consentgate import events.jsonl`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return fmt.Errorf("%s needs one FILE, or - for standard input; got %s", cmd.CommandPath(), count(len(args), "argument"))
@@ -178,7 +178,9 @@ func (p *program) importer(s *opened, dryRun bool) (*bulk.Importer, error) {
 	if err != nil {
 		return nil, err
 	}
-	im := &bulk.Importer{Store: s, Keys: s.keys, Policy: policy, Streams: s.cfg.Streams(), Writers: writers(s.cfg)}
+	im := &bulk.Importer{
+		Store: s, Keys: s.keys, IDKey: s.keys.Fingerprint(), Policy: policy, Streams: s.cfg.Streams(), Writers: writers(s.cfg),
+	}
 	if dryRun {
 		im.Store = bulk.Rehearsal{Store: s}
 	}

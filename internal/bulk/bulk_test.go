@@ -65,7 +65,7 @@ type result struct {
 
 func (s *site) importer(r bulk.Reading, rejects *[]bulk.Reject) *bulk.Importer {
 	return &bulk.Importer{
-		Reading: r, Store: s.store, Keys: s.keys, Policy: s.policy, Streams: s.streams, Writers: 3,
+		Reading: r, Store: s.store, Keys: s.keys, IDKey: s.keys.Fingerprint(), Policy: s.policy, Streams: s.streams, Writers: 3,
 		Reject: func(r bulk.Reject) error {
 			*rejects = append(*rejects, r)
 			return nil

@@ -28,6 +28,7 @@ type Exporter struct {
 	Format   string         // FormatCSV: a row for each purpose of a record; FormatJSONL: events, which an import reads
 	Purpose  string         // only this purpose, with what was said of all purposes; empty: every
 	State    gate.State     // only where this is the state; empty: any
+	IDKey    string         // fingerprint of the id key; JSON lines that name somebody by id bear it
 	Progress func(Exported) // after each recipient; nil: nobody
 }
 
@@ -35,7 +36,7 @@ type Exporter struct {
 type Exported struct {
 	Recipients int `json:"recipients"` // of which something was written
 	Lines      int `json:"lines"`      // without a header
-	LeftOut    int `json:"left_out"`   // recipients whose address is not kept, or cannot be read: JSON lines need it
+	LeftOut    int `json:"left_out"`   // recipients whose address is not kept, or cannot be read, so that JSON lines hold their refusals only
 }
 
 // Run writes everybody to out. Memory does not grow with their number, the store's own scan apart.
@@ -49,15 +50,15 @@ func (ex *Exporter) Run(ctx context.Context, out io.Writer) (done Exported, err 
 		if err != nil {
 			return done, err
 		}
-		address, _ := ex.Keys.Unseal(p.Sealed) // none: the id stands for it, or the person is left out
-		n, err := write(p, address)
+		address, _ := ex.Keys.Unseal(p.Sealed) // none: the id stands for it
+		n, whole, err := write(p, address)
 		if err != nil {
 			return done, err
 		}
 		if done.Lines += n; n > 0 {
 			done.Recipients++
 		}
-		if address == "" && ex.Format == FormatJSONL && len(p.Events) > 0 {
+		if !whole {
 			done.LeftOut++
 		}
 		if ex.Progress != nil {
@@ -70,14 +71,14 @@ func (ex *Exporter) Run(ctx context.Context, out io.Writer) (done Exported, err 
 	return done, buffered.Flush()
 }
 
-// personWriter writes one person and returns the number of lines.
-type personWriter func(p gate.Person, address string) (lines int, err error)
+// personWriter writes one person and returns the number of lines, and whether they say all that was asked for.
+type personWriter func(p gate.Person, address string) (lines int, whole bool, err error)
 
 func (ex *Exporter) writer(out io.Writer) (write personWriter, flush func() error, err error) {
 	if ex.Format == FormatJSONL {
 		enc := json.NewEncoder(out)
 		enc.SetEscapeHTML(false)
-		return func(p gate.Person, address string) (int, error) { return ex.events(enc, p, address) },
+		return func(p gate.Person, address string) (int, bool, error) { return ex.events(enc, p, address) },
 			func() error { return nil }, nil
 	}
 	w := csv.NewWriter(out)
@@ -85,25 +86,36 @@ func (ex *Exporter) writer(out io.Writer) (write personWriter, flush func() erro
 		w.Flush()
 		return w.Error()
 	}
-	return func(p gate.Person, address string) (int, error) { return ex.rows(w, p, address) }, flush, w.Write(exportHeader())
+	return func(p gate.Person, address string) (int, bool, error) {
+		n, err := ex.rows(w, p, address)
+		return n, true, err
+	}, flush, w.Write(exportHeader())
 }
 
 // events writes the events of a person, in the order they were applied.
-func (ex *Exporter) events(enc *json.Encoder, p gate.Person, address string) (lines int, err error) {
-	if address == "" || !ex.inState(p.Record) {
-		return 0, nil
+func (ex *Exporter) events(enc *json.Encoder, p gate.Person, address string) (lines int, whole bool, err error) {
+	if !ex.inState(p.Record) {
+		return 0, true, nil
+	}
+	if address == "" {
+		return ex.kept(enc, p)
 	}
 	for _, e := range p.Events {
-		if ex.Purpose != "" && e.Purpose != ex.Purpose && e.Purpose != gate.AllPurposes && e.Purpose != "" {
+		if !ex.selects(e) {
 			continue
 		}
 		e.Recipient = address
 		if err := enc.Encode(e); err != nil {
-			return lines, err
+			return lines, false, err
 		}
 		lines++
 	}
-	return lines, nil
+	return lines, true, nil
+}
+
+// selects reports whether an event is about the purpose that is asked for, or about every one.
+func (ex *Exporter) selects(e gate.Event) bool {
+	return ex.Purpose == "" || e.Purpose == ex.Purpose || e.Purpose == gate.AllPurposes || e.Purpose == ""
 }
 
 func (ex *Exporter) inState(r gate.Record) bool {

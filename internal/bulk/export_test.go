@@ -17,7 +17,7 @@ import (
 // export runs an Exporter over the site's store.
 func (s *site) export(ex bulk.Exporter) (string, bulk.Exported) {
 	s.t.Helper()
-	ex.Store, ex.Keys = s.store, s.keys
+	ex.Store, ex.Keys, ex.IDKey = s.store, s.keys, s.keys.Fingerprint()
 	var out bytes.Buffer
 	done, err := ex.Run(s.t.Context(), &out)
 	if err != nil {
@@ -129,6 +129,100 @@ func TestWhoseAddressIsNotKeptIsCountedNotForgotten(t *testing.T) {
 	text, done := s.export(bulk.Exporter{Format: bulk.FormatCSV})
 	if done.LeftOut != 0 || !strings.Contains(text, s.id("ann@example.com").String()) {
 		t.Errorf("%+v, text %q", done, text)
+	}
+}
+
+// A person's no outlives their erasure, the store and the file.
+func TestARefusalOfSomebodyErasedSurvivesExportAndImport(t *testing.T) {
+	t.Parallel()
+	for _, proof := range []bool{false, true} {
+		for _, no := range []string{"withdrawn", "refused", "complained", "suppressed"} {
+			s := newSite(t)
+			granted := "email,method,default_state,source,time\nann@example.com,active,unticked,form:x,2024-01-02\n"
+			s.text(csv(), granted)
+			s.text(csv(), "email,type,time\nann@example.com,"+no+",2024-02-02\n")
+			x := gate.Erasure{ID: "erasure", Time: now(), KeepProof: proof}
+			if _, err := (gate.Eraser{Store: s.store}).Erase(t.Context(), s.id("ann@example.com"), x); err != nil {
+				t.Fatal(err)
+			}
+			want := gate.Refusals(s.events("ann@example.com"))
+			text, done := s.export(bulk.Exporter{Format: bulk.FormatJSONL})
+			if strings.Contains(text, "ann") || done.Recipients != 1 || (done.LeftOut == 1) != proof {
+				t.Fatalf("%s, proof %v: %+v\n%s", no, proof, done, text)
+			}
+			s.store = gatetest.NewStore() // of the same id key
+			jsonl := bulk.Reading{Format: bulk.FormatJSONL, Now: now()}
+			if r := s.text(jsonl, text); r.err != nil || r.Imported != done.Lines {
+				t.Fatalf("%s: import: %+v", no, r)
+			}
+			if r := s.text(jsonl, text); r.Unchanged != done.Lines {
+				t.Errorf("%s: import again: %+v", no, r)
+			}
+			s.text(csv(), strings.Replace(granted, "2024-01-02", "2024-10-02", 1)) // the nightly sync
+			s.text(csv(), granted)
+			got := gate.Refusals(s.events("ann@example.com"))
+			if diff := cmp.Diff(want, got); diff != "" || len(want) == 0 {
+				t.Errorf("%s, proof %v: refusals (-before +after):\n%s", no, proof, diff)
+			}
+			d := s.policy.Decide(now(), s.streams[0], gate.Address{}, gate.Lookup{Record: s.record("ann@example.com")})
+			if d.Verdict == gate.Permit {
+				t.Errorf("%s, proof %v: mailed again", no, proof)
+			}
+		}
+	}
+}
+
+func TestLinesByRecipientIDTakeNothingButARefusalUnderTheSameKey(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	id, key := s.id("ann@example.com").String(), s.keys.Fingerprint()
+	line := func(id, key, rest string) string {
+		return `{"recipient_id":"` + id + `","id_key":"` + key + `","id":"e","time":"2024-01-02T00:00:00Z",` + rest + "}\n"
+	}
+	for rest, want := range map[string]string{
+		line(id, "0123456789abcdef", `"type":"withdrawn","purpose":"newsletter"`):                                   "made with id key",
+		line(id, "", `"type":"withdrawn","purpose":"newsletter"`):                                                   "made with id key",
+		line(id, key, `"type":"granted","method":"active","purpose":"newsletter"`):                                  "needs the recipient's address",
+		line(id, key, `"type":"unsuppressed","purpose":"newsletter"`):                                               "needs the recipient's address",
+		line(id, key, `"type":"withdrawn","purpose":"newsletter","recipient":"ann@example.com"`):                    "stands beside recipient",
+		line(id, key, `"type":"withdrawn"`):                                                                         "purpose: missing",
+		line("short", key, `"type":"withdrawn","purpose":"newsletter"`):                                             "recipient id",
+		line(id, key, `"type":"withdrawn","purpose":"newsletter","surprise":1`):                                     `"surprise": there is no such field`,
+		`{"id":"e","type":"erased","time":"2024-01-02T00:00:00Z"}`:                                                  "recipient: missing",
+		`{"id":"e","type":"erased","time":"2024-01-02T00:00:00Z","recipient":"nobody"}`:                             "recipient: ",
+		`{"id":"e","type":"granted","note":"\"erased\"","time":"2024-01-02T00:00:00Z","recipient":"a@example.com"}`: "purpose: missing",
+	} {
+		r := s.text(bulk.Reading{Format: bulk.FormatJSONL, Now: now()}, rest)
+		if r.Rejected != 1 || !strings.Contains(r.rejects[0].Cause, want) {
+			t.Errorf("%s%+v, want a cause with %q", rest, r, want)
+		}
+	}
+	if n := len(s.events("ann@example.com")); n != 0 {
+		t.Errorf("%d events were taken", n)
+	}
+}
+
+func TestSomebodyWhoCameBackAfterAnErasureIsExportedWithIt(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.text(csv(), "email,type,time\nann@example.com,withdrawn,2024-02-02\n")
+	if _, err := (gate.Eraser{Store: s.store}).Erase(t.Context(), s.id("ann@example.com"), gate.Erasure{ID: "x", Time: now()}); err != nil {
+		t.Fatal(err)
+	}
+	s.text(csv(), "email,method,default_state,source,time\nann@example.com,active,unticked,form:x,2024-11-01T12:03:00Z\n")
+	want := s.record("ann@example.com")
+	if want.For("newsletter").State != gate.StateActivePending {
+		t.Fatalf("came back as %s", want.For("newsletter").State)
+	}
+	text, done := s.export(bulk.Exporter{Format: bulk.FormatJSONL})
+	other := newSite(t) // another id key: the lines bear the address
+	if r := other.text(bulk.Reading{Format: bulk.FormatJSONL, Now: now()}, text); r.Imported != done.Lines || done.Lines != 3 {
+		t.Fatalf("%+v of %+v: %v", r.Summary, done, r.rejects)
+	}
+	got := other.record("ann@example.com")
+	want.Version, got.Version = 0, 0
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("record (-exported +imported):\n%s", diff)
 	}
 }
 

@@ -21,6 +21,7 @@ type Importer struct {
 	Reading Reading
 	Store   gate.Applier // a Rehearsal for a dry run
 	Keys    gate.Sealer
+	IDKey   string  // fingerprint of the id key; lines of an export that name somebody by id bear it
 	Policy  Decider // nil: reach is not counted
 	Streams []*gate.Stream
 	Writers int // batches that are applied at the same time; 0: 1
@@ -171,33 +172,53 @@ func (c *Counts) add(more Counts) {
 func (im *Importer) apply(ctx context.Context, file *opened, b *batch) {
 	all := string(b.text)
 	events, from := make([]gate.Event, len(b.rows)), make([]span, 0, len(b.rows))
+	var kept []gate.Change
 	b.counts.Rows = len(b.rows)
 	for _, row := range b.rows {
-		e := &events[len(from)]
-		if err := file.event(e, all[row.from:row.to]); err != nil {
+		text, e := all[row.from:row.to], &events[len(from)]
+		c, ok, err := im.kept(file, text)
+		if !ok && err == nil {
+			err = file.event(e, text)
+		}
+		switch {
+		case err != nil:
 			*e = gate.Event{}
 			b.reject(all, row, err)
-			continue
+		case ok:
+			kept = append(kept, c)
+		default:
+			from = append(from, row)
 		}
-		from = append(from, row)
 	}
 	intake := gate.Intake{Store: named{im.Store}, Keys: im.Keys}
 	outcomes := intake.Apply(ctx, im.Reading.Now, events[:len(from)], false)
 	for i, o := range outcomes {
-		switch {
-		case errors.Is(o.Err, gate.ErrInvalidEvent):
+		if errors.Is(o.Err, gate.ErrInvalidEvent) {
 			b.reject(all, from[i], o.Err)
-		case o.Err != nil:
-			b.counts.Unwritten++
-			b.err = o.Err
-		case o.Applied.Duplicate:
-			b.counts.Unchanged++
-		default:
-			b.counts.Imported++
+			continue
+		}
+		b.count(o.Applied, o.Err)
+	}
+	if len(kept) > 0 {
+		for _, a := range im.Store.Apply(ctx, kept) {
+			b.count(a, a.Err)
 		}
 	}
 	slices.SortFunc(b.rejects, func(x, y Reject) int { return x.Line - y.Line })
 	b.tally = im.judge(outcomes)
+}
+
+// count adds what became of an event that was sent to the store.
+func (b *batch) count(a gate.Applied, err error) {
+	switch {
+	case err != nil:
+		b.counts.Unwritten++
+		b.err = err
+	case a.Duplicate:
+		b.counts.Unchanged++
+	default:
+		b.counts.Imported++
+	}
 }
 
 func (b *batch) reject(all string, row span, err error) {

@@ -263,13 +263,8 @@ func jsonMapper(f *finisher) (mapper, error) {
 type jsonEvents struct{ *finisher }
 
 func (m jsonEvents) event(e *gate.Event, text string) error {
-	d := json.NewDecoder(strings.NewReader(text))
-	d.DisallowUnknownFields()
-	if err := d.Decode(e); err != nil {
-		return jsonProblem(err)
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("more than one JSON object; put each on a line of its own")
+	if err := decodeLine(text, e); err != nil {
+		return err
 	}
 	if e.Type == "" && m.values.Type == "" {
 		return errors.New("type: missing; say what happened, such as granted or withdrawn")
@@ -278,6 +273,19 @@ func (m jsonEvents) event(e *gate.Event, text string) error {
 	if e.Type == gate.Confirmed && m.Attest == "" {
 		return errors.New("type: a confirmation can bring somebody back, so somebody has to stand for it: " +
 			"add --attest \"who says so, and how they know\"")
+	}
+	return nil
+}
+
+// decodeLine reads the one JSON object of a line, whose fields must all be known.
+func decodeLine(text string, into any) error {
+	d := json.NewDecoder(strings.NewReader(text))
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		return jsonProblem(err)
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("more than one JSON object; put each on a line of its own")
 	}
 	return nil
 }

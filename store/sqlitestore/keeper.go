@@ -72,7 +72,7 @@ func (s *Store) Init(ctx context.Context, m gate.Meta) error {
 		return s.unavailable(err)
 	}
 	stands, err := s.Meta(ctx)
-	if err != nil && !(m.Unfinished && errors.Is(err, gate.ErrUnfinished)) {
+	if err != nil && (!m.Unfinished || !errors.Is(err, gate.ErrUnfinished)) {
 		return err
 	}
 	if stands.Fingerprint != m.Fingerprint {

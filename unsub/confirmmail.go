@@ -25,9 +25,10 @@ type confirmMail struct {
 }
 
 // fact is one line about the sign-up.
-type fact struct{ Label, Text string }
+type fact struct{ Label, Text, Line string }
 
 // mailOf writes the message's texts in a language. signUp is what the request rests on, and requested when it was made.
+// The address of the page (source.url) is left out: a browser claims it, so it could be made to advertise.
 func (p *pages) mailOf(l *locale, purpose string, signUp gate.Event, requested time.Time, url string) confirmMail {
 	name := p.purposeName(l, purpose)
 	sender := frame{locale: l, Brand: p.brand}.Asker()
@@ -39,17 +40,22 @@ func (p *pages) mailOf(l *locale, purpose string, signUp gate.Event, requested t
 		Until:   say(l.Mail.Until, "date", l.Day(requested.Add(confirmWithin))),
 		NotYou:  l.Mail.NotYou,
 	}
-	for _, f := range []fact{{l.Labels.Purpose, name}, {l.Labels.Sender, p.brand.Name}, {l.Labels.Where, l.signUpPlace(signUp.Source)}} {
-		if f.Text != "" {
-			m.Facts = append(m.Facts, f)
-		}
-	}
+	m.fact(l, l.Labels.Purpose, name)
+	m.fact(l, l.Labels.Sender, p.brand.Name)
+	m.fact(l, l.Labels.Where, l.signUpPlace(signUp.Source))
 	for _, line := range []string{p.brand.Name, p.brand.Address, p.brand.Contact, p.brand.PrivacyURL} {
 		if line != "" {
 			m.Foot = append(m.Foot, line)
 		}
 	}
 	return m
+}
+
+// fact adds a line about the sign-up, where there is something to say.
+func (m *confirmMail) fact(l *locale, label, text string) {
+	if text != "" {
+		m.Facts = append(m.Facts, fact{label, text, say(l.Mail.Fact, "label", label, "text", text)})
+	}
 }
 
 // signUpPlace is where a sign-up was, for somebody who does not stand before that page.
@@ -65,7 +71,7 @@ func (m confirmMail) text() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n\n", m.What)
 	for _, f := range m.Facts {
-		fmt.Fprintf(&b, "%s: %s\n", f.Label, f.Text)
+		b.WriteString(f.Line + "\n")
 	}
 	fmt.Fprintf(&b, "\n%s\n%s\n\n%s\n\n%s\n", m.Act, m.URL, m.Until, m.NotYou)
 	if len(m.Foot) > 0 {

@@ -73,6 +73,7 @@ type locale struct {
 		Act     string `yaml:"act"`
 		Until   string `yaml:"until"`
 		NotYou  string `yaml:"not_you"`
+		Fact    string `yaml:"fact"`
 		Page    string `yaml:"page"` // the preference page as a place
 	} `yaml:"mail"`
 

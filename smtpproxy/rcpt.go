@@ -186,7 +186,8 @@ func (s *session) rcptReply(a *asked) *smtp.SMTPError {
 func (s *session) unrecorded(group []asked, err error) error {
 	s.log.Error("block log", "err", err)
 	s.tx.deferred = true
-	for range group {
+	for i := range group {
+		s.unclaim(group[i].claim)
 		s.conn.Reply(neutral())
 	}
 	return nil

@@ -17,7 +17,7 @@ type claim struct {
 // once lets the mail of a confirmation request pass a single time. Where the mail is its own request, that is once in
 // 30 days.
 func (s *session) once(ctx context.Context, a *asked) {
-	ctx, cancel := context.WithTimeout(ctx, s.set.Limits.Lookup)
+	ctx, cancel := context.WithTimeout(ctx, ledgerTime)
 	defer cancel()
 	d := &a.decision
 	requested := a.lookup.Record.For(d.Purpose).Requested
@@ -30,6 +30,7 @@ func (s *session) once(ctx context.Context, a *asked) {
 	_, first, err := s.srv.opt.Ledger.Enter(ctx, c.key, c.owner, ttl)
 	switch {
 	case err != nil:
+		s.unclaim(c) // it may have been taken all the same
 		d.Verdict, d.Reason, d.Rule = gate.Defer, gate.ReasonStoreUnavailable, "store"
 		d.Hint = "try again when the store answers"
 	case !first:
@@ -39,15 +40,15 @@ func (s *session) once(ctx context.Context, a *asked) {
 	}
 }
 
-// unclaim gives back the claims of confirmation mails that certainly did not arrive.
-func (s *session) unclaim(tx *transaction) {
-	ctx, cancel := context.WithTimeout(context.Background(), s.set.Limits.Lookup)
+// unclaim gives back the claims of confirmation mails that certainly did not arrive; nil is none.
+func (s *session) unclaim(claims ...*claim) {
+	ctx, cancel := context.WithTimeout(context.Background(), ledgerTime)
 	defer cancel()
-	for _, r := range tx.rcpts {
-		if r.claim == nil {
+	for _, c := range claims {
+		if c == nil {
 			continue
 		}
-		if err := s.srv.opt.Ledger.Leave(ctx, r.claim.key, r.claim.owner); err != nil {
+		if err := s.srv.opt.Ledger.Leave(ctx, c.key, c.owner); err != nil {
 			s.log.Warn("confirmation claim stays until it expires", "err", err)
 		}
 	}

@@ -86,6 +86,30 @@ func TestARequestByMailThatIsNeverSentIsNotLogged(t *testing.T) {
 	w.play(message("optin@example.com", "250", "stranger"))
 }
 
+// TestAClaimThatWasTakenUnheardIsGivenBack: the ledger said that it failed, and had taken it.
+func TestAClaimThatWasTakenUnheardIsGivenBack(t *testing.T) {
+	t.Parallel()
+	w := start(t, func(_ *world, o *smtpproxy.Options) {
+		l := &hasty{Ledger: o.Ledger}
+		l.enters.Store(1)
+		o.Ledger = l
+	})
+	w.clock.add(-23 * time.Hour) // the request is an hour old
+	w.play("C: MAIL FROM:<confirm@example.com>\nS: 250\nC: RCPT TO:<pending@example.net>\nS: 451 4.3.0\nC: RSET\nS: 250\n" +
+		message("confirm@example.com", "250", "pending"))
+}
+
+func TestAClaimOfAGroupThatCannotBeRecordedIsGivenBack(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	w.clock.add(-23 * time.Hour)
+	w.blocks.fill(true)
+	w.play("C: MAIL FROM:<confirm@example.com>\nS: 250\nC: RCPT TO:<pending@example.net>\nC: RCPT TO:<nobody@example.net>\n" +
+		"S: 451 4.3.0\nS: 451 4.3.0\nC: RSET\nS: 250\n")
+	w.blocks.fill(false)
+	w.play(message("confirm@example.com", "250", "pending"))
+}
+
 // failing is a store that takes no events while it is down.
 type failing struct {
 	gate.Applier

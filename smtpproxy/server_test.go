@@ -258,6 +258,12 @@ type blockLog struct {
 	durable []bool
 }
 
+func (b *blockLog) fill(full bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.full = full
+}
+
 func (b *blockLog) Record(entries []gate.BlockEntry, durable bool) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -342,7 +342,9 @@ func (s *session) secure() bool {
 // reset ends the transaction.
 func (s *session) reset() {
 	if s.tx != nil && s.tx.stream.Kind == gate.KindConfirmation {
-		s.unclaim(s.tx)
+		for i := range s.tx.rcpts {
+			s.unclaim(s.tx.rcpts[i].claim)
+		}
 	}
 	s.tx = nil
 	s.busy.Store(false)

@@ -156,11 +156,7 @@ func (s *Server) read(ctx context.Context, texts [][]byte) ([]eventAnswer, []rea
 
 // broughtBy says in the event who brought it, and keeps what it claims of that.
 func broughtBy(ctx context.Context, e *gate.Event) {
-	if by := "api:" + holder(ctx).Name; e.Actor == "" {
-		e.Actor = by
-	} else {
-		e.Actor = by + "/" + e.Actor
-	}
+	e.Actor = gate.ActorBy("api:"+holder(ctx).Name, e.Actor)
 }
 
 // applySome brings events into the store in one trip.

@@ -1,6 +1,9 @@
 package gate
 
-import "time"
+import (
+	"time"
+	"unicode/utf8"
+)
 
 // EventType names what happened to a consent. The set is closed.
 type EventType string
@@ -111,6 +114,29 @@ type Event struct {
 	IP           string       `json:"ip,omitempty"`
 	UserAgent    string       `json:"user_agent,omitempty"`
 	Note         string       `json:"note,omitempty"`
+}
+
+// maxActor bounds an event's actor, in octets.
+const maxActor = 128
+
+// ActorBy is the actor of an event that came through a door: by, which is what the door knows (api:shop), and behind a
+// slash the actor that the event names itself. That is only a claim; it is cut where both together are too long.
+func ActorBy(by, claim string) string {
+	if claim == "" {
+		return by
+	}
+	return cut(by+"/"+claim, maxActor)
+}
+
+// cut shortens a text to n octets at most, and splits no character.
+func cut(text string, n int) string {
+	if len(text) <= n {
+		return text
+	}
+	for n > 0 && !utf8.RuneStart(text[n]) {
+		n--
+	}
+	return text[:n]
 }
 
 // IsRefusal reports whether the event is a no of the person; at the same time it wins over any grant.

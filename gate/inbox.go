@@ -35,7 +35,8 @@ type Inbox interface {
 }
 
 // Arrived applies arrivals and returns the entries that are done with and, among these, what was rejected. An event
-// without an id gets one from its entry, so that an entry that is seen twice is one event. An entry that the store did
+// without an id gets one from its entry, so that an entry that is seen twice is one event. Its actor is redis:inbox and
+// whom it names itself: whoever may write there can claim to be anybody. An entry that the store did
 // not take is not done with; err is why.
 func (in Intake) Arrived(ctx context.Context, now time.Time, arrivals []Arrival) (done []string, rejects []Reject, err error) {
 	events := make([]Event, 0, len(arrivals))
@@ -69,6 +70,7 @@ func (a Arrival) read() (Event, error) {
 	if e.ID == "" {
 		e.ID = "in:" + a.Entry
 	}
+	e.Actor = ActorBy("redis:inbox", e.Actor)
 	return e, err
 }
 

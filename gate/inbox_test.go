@@ -32,6 +32,27 @@ func TestAnArrivalIsAppliedOnceHoweverOftenItIsSeen(t *testing.T) {
 	}
 }
 
+func TestTheActorOfAnArrivalIsWhatTheInboxKnowsAndThenAClaim(t *testing.T) {
+	t.Parallel()
+	for claim, want := range map[string]string{
+		"":                       "redis:inbox",
+		"token:dpo":              "redis:inbox/token:dpo",
+		"cli:root@vm":            "redis:inbox/cli:root@vm",
+		strings.Repeat("é", 100): "redis:inbox/" + strings.Repeat("é", 58),
+	} {
+		store := gatetest.NewStore()
+		event := strings.Replace(arrived, `{`, `{"actor":"`+claim+`",`, 1)
+		_, rejects, err := gate.Intake{Store: store, Keys: readableKeys{}}.Arrived(t.Context(), marked, []gate.Arrival{{Entry: "1-0", Event: event}})
+		if err != nil || len(rejects) > 0 {
+			t.Fatal(rejects, err)
+		}
+		addr, _ := gate.ParseAddress("ann@example.com")
+		if p, _ := store.Person(t.Context(), readableKeys{}.ID(addr)); len(p.Events) != 1 || p.Events[0].Actor != want {
+			t.Errorf("%q is recorded as %+v, want %q", claim, p.Events, want)
+		}
+	}
+}
+
 func TestARejectSaysWhyAndHoldsNoAddress(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ event, recipient, reason string }{

@@ -47,7 +47,7 @@ func (e Event) checkTexts() error {
 	}{
 		{"id", e.ID, 128},
 		{"controller", e.Controller, 128},
-		{"actor", e.Actor, 128},
+		{"actor", e.Actor, maxActor},
 		{"source.id", e.Source.ID, 128},
 		{"source.url", e.Source.URL, 2048},
 		{"wording.id", e.Wording.ID, 128},

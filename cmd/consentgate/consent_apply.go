@@ -56,6 +56,10 @@ func (p *program) apply(ctx context.Context, path string) error {
 		return err
 	}
 	events, bad := parseEvents(text)
+	for i := range events {
+		e := &events[i].event
+		e.Actor = gate.ActorBy(p.actor(), e.Actor)
+	}
 	s, err := p.open(ctx)
 	if err != nil {
 		return err

@@ -60,7 +60,7 @@ Exit codes: 0 all rows are recorded, 1 some were rejected.`,
 	fs.StringArrayVar(&f.columns, "map", nil, "`field=Column`: where a field is in the file; repeatable")
 	fs.StringArrayVar(&f.values, "set", nil, "`field=value` for rows that do not say it; repeatable")
 	fs.StringVar(&f.purpose, "purpose", "", "`name` of what consent is given for, for rows that do not say it")
-	fs.StringVar(&f.attest, "attest", "", "`text`: who stands for what --set and --at say, and how they know")
+	fs.StringVar(&f.attest, "attest", "", "`text`: who stands for what --set and --at say, or for the confirmations in the file, and how they know")
 	fs.StringVar(&f.at, "at", "", "`time` of rows without one (default: a yes 1970-01-01, a no now)")
 	fs.StringVar(&f.dates, "dates", "", "`order` of dates such as 03/04/2026: dmy or mdy")
 	fs.BoolVar(&f.dryRun, "dry-run", false, "show what would be recorded and whom each stream could reach; write nothing")

@@ -86,6 +86,18 @@ func TestALineThatSaysConfirmedBringsNobodyBack(t *testing.T) {
 	}
 }
 
+func TestALineCannotSayWhoBroughtIt(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.text(bulk.Reading{Format: bulk.FormatJSONL, Actor: "cli:root@vm", Now: now()},
+		`{"recipient":"ann@example.com","purpose":"newsletter","type":"withdrawn","actor":"token:dpo","time":"2024-01-01T00:00:00Z"}`)
+	for p, err := range s.store.Persons(t.Context()) {
+		if err != nil || p.Events[0].Actor != "cli:root@vm/token:dpo" {
+			t.Errorf("actor %q, error %v", p.Events[0].Actor, err)
+		}
+	}
+}
+
 func TestRejectsNameLineCauseAndRow(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)

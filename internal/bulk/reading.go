@@ -171,7 +171,9 @@ func (f *finisher) fillOrigin(e *gate.Event) {
 	default:
 		e.Purpose = cmp.Or(e.Purpose, f.values.Purpose, f.Purpose)
 	}
-	e.Actor = cmp.Or(e.Actor, f.Actor)
+	if f.Actor != "" {
+		e.Actor = gate.ActorBy(f.Actor, e.Actor)
+	}
 	e.Note = cmp.Or(e.Note, f.values.Note)
 	e.Jurisdiction = cmp.Or(e.Jurisdiction, f.values.Jurisdiction)
 	if e.Source.Kind == "" {

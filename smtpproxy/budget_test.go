@@ -66,6 +66,15 @@ func TestDeliveredMailEarnsTheHourlyBudgetBackInAnySession(t *testing.T) {
 	dial(w).Play(refusals(3) + tooManyInAnHour)
 }
 
+// TestASpentBudgetDoesNotStopReceipts: they pass whatever was consented to, so nobody learns of consent by them.
+func TestASpentBudgetDoesNotStopReceipts(t *testing.T) {
+	t.Parallel()
+	w := start(t, hourly(2))
+	dial(w).Play(refusals(2))
+	dial(w).Play(message("order@shop.example.com", "250", "none"))
+	w.wantServed(1, "none")
+}
+
 func TestWhatADiscardedRecipientHearsCostsNothing(t *testing.T) {
 	t.Parallel()
 	w := start(t, hourly(1))

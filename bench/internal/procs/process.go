@@ -108,6 +108,12 @@ func (p *Process) Stop() error {
 	return p.Wait()
 }
 
+// Kill ends the process at once, without its doing (SIGKILL).
+func (p *Process) Kill() {
+	_ = p.cmd.Process.Kill() // has ended by itself: the same
+	<-p.ended
+}
+
 // Wait waits for a process that was asked to end, and kills it where it does not.
 func (p *Process) Wait() error {
 	select {

@@ -1,6 +1,8 @@
 package smtpproxy
 
 import (
+	"cmp"
+	"context"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -20,6 +22,7 @@ import (
 // that was right is remembered as a keyed hash until the process ends or reloads.
 type credentials struct {
 	byName  map[string]*credential
+	present chan struct{} // a place for each sign-in that is checked or waits for that
 	workers chan struct{}
 	key     [32]byte
 	// absent is compared against where the name is unknown, so that timing tells no names.
@@ -38,9 +41,10 @@ type credential struct {
 	candidates []*gate.Stream
 }
 
-func newCredentials(list []Credential, named func([]string) []*gate.Stream) *credentials {
+func newCredentials(list []Credential, signIns int, named func([]string) []*gate.Stream) *credentials {
 	c := &credentials{
 		byName:  make(map[string]*credential, len(list)),
+		present: make(chan struct{}, signIns),
 		workers: make(chan struct{}, bcryptWorkers),
 		known:   make(map[string][32]byte),
 	}
@@ -52,8 +56,9 @@ func newCredentials(list []Credential, named func([]string) []*gate.Stream) *cre
 	return c
 }
 
-// check returns the credential and the stream that "username+stream" names outright, empty for none.
-func (c *credentials) check(name, password string) (cred *credential, stream string, ok bool) {
+// check returns the credential and the stream that "username+stream" names outright, empty for none. Its errors are
+// authFailed, authBusy, and errGone where ctx ended first.
+func (c *credentials) check(ctx context.Context, name, password string) (cred *credential, stream string, err error) {
 	cred = c.byName[name]
 	if cred == nil {
 		if i := strings.LastIndexByte(name, '+'); i > 0 {
@@ -61,36 +66,59 @@ func (c *credentials) check(name, password string) (cred *credential, stream str
 		}
 	}
 	if cred == nil {
-		c.compare(c.absent, password)
-		return nil, "", false
+		return nil, "", cmp.Or(c.compare(ctx, c.absent, password), error(authFailed))
 	}
-	if !c.verify(cred, password) {
-		return nil, "", false
+	if err := c.verify(ctx, cred, password); err != nil {
+		return nil, "", err
 	}
-	return cred, stream, true
+	return cred, stream, nil
 }
 
-func (c *credentials) verify(cred *credential, password string) bool {
+func (c *credentials) verify(ctx context.Context, cred *credential, password string) error {
 	mac := c.mac(cred.Username, password)
 	c.mu.Lock()
 	known, seen := c.known[cred.Username]
 	c.mu.Unlock()
 	if seen && hmac.Equal(known[:], mac[:]) {
-		return true
+		return nil
 	}
-	if !c.compare([]byte(cred.PasswordHash), password) {
-		return false
+	if err := c.compare(ctx, []byte(cred.PasswordHash), password); err != nil {
+		return err
 	}
 	c.mu.Lock()
 	c.known[cred.Username] = mac
 	c.mu.Unlock()
-	return true
+	return nil
 }
 
-func (c *credentials) compare(hash []byte, password string) bool {
-	c.workers <- struct{}{}
+// compare waits for a worker, where not too many do that already.
+func (c *credentials) compare(ctx context.Context, hash []byte, password string) error {
+	select {
+	case c.present <- struct{}{}:
+	default:
+		return authBusy
+	}
+	defer func() { <-c.present }()
+	if err := c.work(ctx); err != nil {
+		return err
+	}
 	defer func() { <-c.workers }()
-	return bcrypt.CompareHashAndPassword(hash, []byte(password)) == nil
+	if bcrypt.CompareHashAndPassword(hash, []byte(password)) != nil {
+		return authFailed
+	}
+	return nil
+}
+
+// work takes a worker. It looks at ctx first: where both are ready, select would choose by chance.
+func (c *credentials) work(ctx context.Context) error {
+	if ctx.Err() == nil {
+		select {
+		case c.workers <- struct{}{}:
+			return nil
+		case <-ctx.Done():
+		}
+	}
+	return fmt.Errorf("%w: %w", errGone, context.Cause(ctx))
 }
 
 func (c *credentials) mac(name, password string) (out [32]byte) {
@@ -103,7 +131,7 @@ func (c *credentials) mac(name, password string) (out [32]byte) {
 }
 
 // auth runs one AUTH exchange (RFC 4954) with PLAIN or LOGIN.
-func (s *session) auth(arg string) error {
+func (s *session) auth(ctx context.Context, arg string) error {
 	switch {
 	case !s.authOffered() && s.ln.TLS == TLSStartTLS && len(s.set.Credentials) > 0:
 		return needStartTLS
@@ -119,9 +147,12 @@ func (s *session) auth(arg string) error {
 	if err != nil {
 		return err
 	}
-	cred, stream, ok := s.set.credentials.check(name, password)
-	if !ok {
+	cred, stream, err := s.set.credentials.check(ctx, name, password)
+	switch {
+	case errors.Is(err, authFailed):
 		return s.authRefused()
+	case err != nil:
+		return err
 	}
 	if stream != "" && len(only(s.candidatesOf(cred), stream)) == 0 {
 		return s.authRefused()

@@ -47,6 +47,10 @@ func worlds() map[string]build {
 		"guessing":    limits(func(l *smtpproxy.Limits) { l.Refused, l.RefusedDelay = 1, 0 }),
 		"full":        limits(func(l *smtpproxy.Limits) { l.Sessions = 0 }),
 		"network":     limits(func(l *smtpproxy.Limits) { l.NetworkSessions = 0 }),
+		"crowded": func(w *world, o *smtpproxy.Options) {
+			withCredential(w, o)
+			o.Limits.SignIns = 0
+		},
 		"credential": func(w *world, o *smtpproxy.Options) {
 			withCredential(w, o)
 			o.Limits.CredentialSessions = 0

@@ -43,6 +43,7 @@ const (
 	authNeeded
 	authFailed
 	authTooOften
+	authBusy
 	authMechanism
 	authCancelled
 	tlsUnavailable
@@ -114,6 +115,8 @@ func (p problem) sessionReply() *smtp.SMTPError {
 		return say(535, 5, 7, 8, "Authentication credentials invalid")
 	case authTooOften:
 		return say(421, 4, 7, 0, "Too many failed sign-ins, closing connection")
+	case authBusy:
+		return say(454, 4, 7, 0, "Too many sign-ins at once, try again")
 	case authMechanism:
 		return say(504, 5, 5, 4, "Authentication mechanism not supported")
 	case authCancelled:

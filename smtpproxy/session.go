@@ -221,7 +221,7 @@ func (s *session) command(ctx context.Context, cmd wire.Command) error {
 	case wire.STARTTLS:
 		return s.startTLS(cmd.Arg)
 	case wire.AUTH:
-		return s.auth(cmd.Arg)
+		return s.auth(ctx, cmd.Arg)
 	case wire.MAIL:
 		return s.mail(cmd.Arg)
 	case wire.RCPT:

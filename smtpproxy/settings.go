@@ -29,7 +29,7 @@ func compile(o Settings) *settings {
 	for _, st := range o.Streams {
 		set.streams[st.Name] = st
 	}
-	set.credentials = newCredentials(o.Credentials, set.named)
+	set.credentials = newCredentials(o.Credentials, o.Limits.SignIns, set.named)
 	for _, l := range o.Listeners {
 		set.listeners = append(set.listeners, &rules{Listener: l, candidates: set.named(l.Streams)})
 	}

@@ -105,6 +105,30 @@ func TestTheStoreIsAskedAgainBeforeTheDotAndItsTroubleIsNoConsent(t *testing.T) 
 	}
 }
 
+// delayed is a store whose answers take time.
+type delayed struct {
+	gate.Reader
+	clock *clock
+	by    time.Duration
+}
+
+func (d delayed) Records(ctx context.Context, ids []gate.ID) []gate.Lookup {
+	found := d.Reader.Records(ctx, ids)
+	d.clock.add(d.by)
+	return found
+}
+
+func TestConsentIsAsOldAsTheQuestionAboutIt(t *testing.T) {
+	t.Parallel()
+	w := start(t, func(w *world, o *smtpproxy.Options) {
+		o.Records = delayed{o.Records, w.clock, o.Limits.Fresh + time.Millisecond}
+	})
+	w.play(message("news@example.com", "250", "active"))
+	if n := w.records.calls(); n != 2 {
+		t.Errorf("the store was asked %d times, want again before the dot", n)
+	}
+}
+
 func TestLMTPTellsApartWhoWithdrewAndWhoHasToWait(t *testing.T) {
 	t.Parallel()
 	w := start(t, func(_ *world, o *smtpproxy.Options) { o.Listeners[0].LMTP = true })

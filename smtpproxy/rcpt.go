@@ -104,7 +104,8 @@ func (s *session) lookUp(ctx context.Context, group []asked) {
 	if len(ids) == 0 {
 		return
 	}
-	found, at := s.records(ctx, ids), s.srv.opt.Now()
+	at := s.srv.opt.Now() // before the store answers: what it says is as old as the question
+	found := s.records(ctx, ids)
 	for i := range group {
 		if group[i].wants() {
 			group[i].lookup, found = found[0], found[1:]

@@ -29,6 +29,7 @@ func TestMain(m *testing.M) {
 func tiny(t *testing.T) options {
 	return options{
 		Rounds: 1, Records: 3200, Embedded: 400, Time: time.Millisecond, Messages: 5, Huge: mib, Idle: []int{5, 10}, Imported: 200,
+		Scale: []int{20}, Active: 8, Each: 3, Large: 4000,
 		Out: t.TempDir(), Dir: t.TempDir(),
 	}
 }
@@ -46,7 +47,10 @@ func TestEveryGoalGetsAFigure(t *testing.T) {
 			t.Errorf("no figure: %s", line)
 		}
 	}
-	for _, row := range []results.Row{results.IdleRow(5), results.IdleRow(10), results.Fill} {
+	for _, row := range []results.Row{
+		results.IdleRow(5), results.IdleRow(10), results.Fill, results.TLSKept, results.TLSNew, results.IdleTLSRow(5),
+		results.ScaleRow(20, 8), results.ManyKept, results.ManyStep,
+	} {
 		if !strings.Contains(report.String(), "## "+string(row)) {
 			t.Errorf("the report has no row %q", row)
 		}

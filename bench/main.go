@@ -27,6 +27,8 @@ const usage = `usage:
   bench [flags]            measure everything; bench -h lists the flags
   bench compare OLD NEW    what changed between two results (JSON files)
   bench posts [flags]      one-click POSTs a second beside mail, and how long they take
+  bench soak [flags]       mixed traffic for ten minutes: memory and descriptors stay flat, no mail is lost
+  bench scaleout [flags]   three gates behind haproxy on a Redis Cluster
   bench profile [flags]    where the gate's CPU time goes in the row "16 sessions kept"
 `
 
@@ -52,16 +54,20 @@ func execute(ctx context.Context, args []string, in io.Reader, out, log io.Write
 	switch name {
 	case "compare":
 		return compare(args[1:], out)
+	case "soak":
+		return soak(ctx, args[1:], out, log)
+	case "scaleout":
+		return scaleout(ctx, args[1:], out, log)
 	case "profile":
 		return profile(ctx, args[1:], out, log)
+	case "posts":
+		return posts(ctx, args[1:], out, log)
 	case "countsink":
 		return countsink.Run(args[1:], in, out)
 	case "policy":
 		return policy(ctx, strings.Join(args[1:], ""), log)
 	case "profiled-gate":
 		return profiledGate(ctx, args[1:], log)
-	case "posts":
-		return posts(ctx, args[1:], out, log)
 	}
 	o, err := parseFlags(args, log)
 	if err != nil {
@@ -72,18 +78,23 @@ func execute(ctx context.Context, args []string, in io.Reader, out, log io.Write
 
 // run measures everything, prints the report and saves it.
 func run(ctx context.Context, o options, out, log io.Writer) error {
-	f, err := measure(ctx, o, log)
+	b, err := measure(ctx, o, log)
 	if err != nil {
 		return fmt.Errorf("no figures: %w", err)
 	}
-	if err := f.Markdown(out); err != nil {
+	return b.report(out, o.Out)
+}
+
+// report prints what was measured and saves it in a folder.
+func (b *benchmark) report(out io.Writer, folder string) error {
+	if err := b.file.Markdown(out); err != nil {
 		return err
 	}
-	path, err := f.Save(o.Out)
+	path, err := b.file.Save(folder)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(log, "bench: saved %s.md and %s.json\n", path, path)
+	b.say("saved %s.md and %s.json", path, path)
 	return nil
 }
 

@@ -16,7 +16,7 @@ import (
 )
 
 // measure sets everything up, measures every row in every round, and gives everything back.
-func measure(ctx context.Context, o options, log io.Writer) (f *results.File, err error) {
+func measure(ctx context.Context, o options, log io.Writer) (done *benchmark, err error) {
 	dir := o.Dir
 	if dir == "" {
 		if dir, err = os.MkdirTemp("", "consentgate-bench-"); err != nil {
@@ -37,9 +37,9 @@ func measure(ctx context.Context, o options, log io.Writer) (f *results.File, er
 		}
 	}
 	if !o.wants("import") {
-		return b.file, nil
+		return b, nil
 	}
-	return b.file, b.measureImport(ctx)
+	return b, b.measureImport(ctx)
 }
 
 // benchmark is one run of it.
@@ -77,13 +77,16 @@ func (b *benchmark) rows(ctx context.Context, round int, upstream string) error 
 	for _, step := range []struct {
 		kind    string
 		measure func(context.Context, int) error
-		memory  bool // the same whatever upstream it is
+		memory  bool // the same whatever upstream it is, or it needs one that counts
 	}{
 		{"throughput", b.warmUp, false},
 		{"throughput", b.throughput, false},
 		{"latency", b.latency, false},
 		{"idle", b.idle, true},
 		{"huge", b.eightHuge, true},
+		{"tls", b.measureTLS, true},
+		{"scale", b.scale, true},
+		{"large", b.measureLarge, true},
 	} {
 		if !b.o.wants(step.kind) || step.memory && upstream != results.CountSink {
 			continue

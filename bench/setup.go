@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"os"
 	"slices"
@@ -20,8 +21,13 @@ type setup struct {
 	binary   string // consentgate
 	redis    *rig.Redis
 	haproxy  *rig.HAProxy
-	gate     *rig.Gate // with Redis
-	embedded *rig.Gate // with the embedded store
+	gate     *rig.Gate   // with Redis
+	embedded *rig.Gate   // with the embedded store
+	more     []*rig.Gate // with settings of their own, on the same Redis or another
+	large    *rig.Redis  // with more recipients; nil: there is none
+	secure   upstream    // that offers STARTTLS; nil: there is none
+	crowded  *rig.Gate   // that takes more sessions than one as shipped
+	tls      tlsGates
 	targets  []target
 	peers    []*procs.Process
 
@@ -36,6 +42,10 @@ type target struct {
 	// where it listens and which process it is (0: none of its own); both change with a restart.
 	where func() (addr string, pid int)
 	gate  *rig.Gate // nil: it is no consentgate
+
+	tls      *tls.Config // clients use STARTTLS
+	upstream upstream    // of its own; nil: that of all
+	redis    *rig.Redis  // the same
 
 	decides bool // it asks for consent
 	queues  bool // its 250 is not the upstream's
@@ -63,7 +73,35 @@ func (b *benchmark) setUp(ctx context.Context) error {
 		b.gateTarget(results.Gate, b.gate),
 		b.gateTarget(results.Embedded, b.embedded),
 	}
+	for _, part := range []struct {
+		kind  string
+		start func(context.Context) error
+	}{{"tls", b.startTLS}, {"large", b.startLarge}} {
+		if !b.o.wants(part.kind) {
+			continue
+		}
+		if err := part.start(ctx); err != nil {
+			return err
+		}
+	}
 	return b.startPeers(ctx)
+}
+
+// addGate starts one more gate.
+func (b *benchmark) addGate(ctx context.Context, s rig.Settings) (*rig.Gate, error) {
+	g, err := rig.Make(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	b.more = append(b.more, g)
+	return g, g.Start(ctx)
+}
+
+// settings of a gate on a store.
+func (b *benchmark) settings(name, store string) rig.Settings {
+	return rig.Settings{
+		Dir: b.path(name), Store: store, Upstream: b.upstreamAddr, Binary: b.binary, Command: []string{b.binary, "serve"},
+	}
 }
 
 func (b *benchmark) gateTarget(name string, g *rig.Gate) target {
@@ -159,7 +197,7 @@ func (b *benchmark) stop() error {
 	for _, p := range slices.Backward(b.peers) {
 		errs = append(errs, p.Stop())
 	}
-	for _, g := range []*rig.Gate{b.gate, b.embedded} {
+	for _, g := range append([]*rig.Gate{b.gate, b.embedded}, b.more...) {
 		if g != nil {
 			errs = append(errs, g.Stop())
 		}
@@ -167,11 +205,15 @@ func (b *benchmark) stop() error {
 	if b.haproxy != nil {
 		errs = append(errs, b.haproxy.Stop())
 	}
-	if b.redis != nil {
-		errs = append(errs, b.redis.Stop())
+	for _, r := range []*rig.Redis{b.redis, b.large} {
+		if r != nil {
+			errs = append(errs, r.Stop())
+		}
 	}
-	if b.upstream != nil {
-		errs = append(errs, b.upstream.Stop())
+	for _, u := range []upstream{b.upstream, b.secure} {
+		if u != nil {
+			errs = append(errs, u.Stop())
+		}
 	}
 	return errors.Join(errs...)
 }

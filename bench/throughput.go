@@ -40,6 +40,7 @@ type workload struct {
 	trial   int      // messages of a first, short run that tells how many make a real one
 	targets []string
 	peers   bool // they are measured too
+	own     bool // the client is a [load.Swarm]; else smtp-source
 }
 
 func (o options) workloads() []workload {
@@ -51,12 +52,12 @@ func (o options) workloads() []workload {
 	fresh.Kept = false
 	shared.From = rig.FromToAll
 	return []workload{
-		{results.Kept, job(16, 4*kib, 1), 320, append(slices.Clone(yard), results.Embedded), true},
-		{results.Split, job(16, 4*kib, 10), 64, []string{results.Gate}, false},
-		{results.New, fresh, 160, yard, true},
-		{results.Shared, shared, 160, yard, true},
-		{results.Large, job(16, 100*kib, 1), 64, yard, false},
-		{results.Huge, job(1, o.Huge, 1), 2, yard, false},
+		{results.Kept, job(16, 4*kib, 1), 320, append(slices.Clone(yard), results.Embedded), true, false},
+		{results.Split, job(16, 4*kib, 10), 64, []string{results.Gate}, false, false},
+		{results.New, fresh, 160, yard, true, false},
+		{results.Shared, shared, 160, yard, true, false},
+		{results.Large, job(16, 100*kib, 1), 64, yard, false, false},
+		{results.Huge, job(1, o.Huge, 1), 2, yard, false, false},
 	}
 }
 
@@ -189,13 +190,14 @@ func (b *benchmark) once(ctx context.Context, w workload, t target) (s results.S
 // attempt is one run, with a Watch beside it, and its check.
 func (b *benchmark) attempt(ctx context.Context, w workload, t target) (results.Sample, error) {
 	s := results.Sample{Cell: b.cell(w.row, t.name)}
-	if err := b.upstream.Reset(); err != nil {
+	sink := b.upstreamOf(t)
+	if err := sink.Reset(); err != nil {
 		return s, err
 	}
-	addr, pid := t.where()
+	_, pid := t.where()
 	watched := b.watch(ctx, t, w.job.From)
-	m := startMeter(pid, b.redis)
-	took, err := load.Source(ctx, b.source, addr, w.job)
+	m := startMeter(pid, cmp.Or(t.redis, b.redis))
+	took, err := b.send(ctx, w, t)
 	if !t.queues {
 		s.Values, s.Others = m.read(w.job, took)
 	}
@@ -206,12 +208,28 @@ func (b *benchmark) attempt(ctx context.Context, w workload, t target) (results.
 		s.Values, s.Others = m.read(w.job, took)
 	}
 	if err == nil {
-		err = b.upstream.Check(want)
+		err = sink.Check(want)
 	}
 	if err != nil {
 		return s, fmt.Errorf("%s: %w%s", s.Cell, err, t.said())
 	}
 	return s, nil
+}
+
+func (b *benchmark) upstreamOf(t target) upstream {
+	if t.upstream != nil {
+		return t.upstream
+	}
+	return b.upstream
+}
+
+func (b *benchmark) send(ctx context.Context, w workload, t target) (time.Duration, error) {
+	addr, _ := t.where()
+	if !w.own {
+		return load.Source(ctx, b.source, addr, w.job)
+	}
+	s, err := load.Swarm{Addr: addr, TLS: t.tls}.Run(ctx, w.job)
+	return s.Took, err
 }
 
 // drained waits until a queue has given n messages to the upstream, and returns the time since start.
@@ -248,7 +266,7 @@ const (
 func (b *benchmark) watch(ctx context.Context, t target, from string) func() (load.Sent, error) {
 	ctx, stop := context.WithCancel(ctx)
 	addr, _ := t.where()
-	w := load.Watch{Addr: addr, From: from, Size: watchSize, Decides: t.decides}
+	w := load.Watch{Addr: addr, From: from, Size: watchSize, Decides: t.decides, TLS: t.tls}
 	var sent load.Sent
 	var err error
 	ended := make(chan struct{})

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -96,6 +97,34 @@ func MemoryOf(pid int) Memory {
 		}
 	}
 	return m
+}
+
+// Descriptors is how many files and sockets a process has open.
+func Descriptors(pid int) int {
+	all, _ := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid)) // has ended: has none
+	return len(all)
+}
+
+// Threads is how many threads a process has.
+func Threads(pid int) int {
+	all, _ := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+	return len(all)
+}
+
+// AllowDescriptors lets this process, and those that it starts from now on, have n descriptors, and returns how many
+// they may have where the system allows less.
+func AllowDescriptors(n int) int {
+	var limit syscall.Rlimit
+	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) != nil {
+		return 0
+	}
+	wanted := syscall.Rlimit{Cur: max(limit.Max, uint64(n)), Max: max(limit.Max, uint64(n))}
+	if syscall.Setrlimit(syscall.RLIMIT_NOFILE, &wanted) == nil {
+		return int(wanted.Cur)
+	}
+	limit.Cur = limit.Max // more is for whoever has the right
+	_ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit)
+	return int(limit.Cur)
 }
 
 // kilobytes reads "   1234 kB".

@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 )
 
-// Save writes dir/DATE.json and dir/DATE.md, with -2 and so on behind the date where a file of that name is there, and
+// Save writes dir/DATE.json and dir/DATE.md, or of a part dir/DATE-PART.json and so on, with -2 and so on behind the date where a file of that name is there, and
 // returns their common path without extension.
 func (f *File) Save(dir string) (string, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -31,6 +31,9 @@ func (f *File) Save(dir string) (string, error) {
 
 func (f *File) freeName(dir string) string {
 	base := filepath.Join(dir, f.Date.Format("2006-01-02"))
+	if f.Part != "" {
+		base += "-" + f.Part
+	}
 	for path, n := base, 2; ; path, n = fmt.Sprintf("%s-%d", base, n), n+1 {
 		if _, err := os.Lstat(path + ".json"); err != nil {
 			return path

@@ -11,7 +11,7 @@ import (
 // Markdown writes the report: what was measured where, the goals, then every row.
 func (f *File) Markdown(w io.Writer) error {
 	p := &page{w: w}
-	p.line("# Benchmark of %s", f.Date.Format("2006-01-02 15:04 MST"))
+	p.line("# Benchmark%s of %s", f.part(), f.Date.Format("2006-01-02 15:04 MST"))
 	p.line("")
 	p.line("Commit %s. %s.", f.Commit, pairs(f.Machine))
 	p.line("")
@@ -21,11 +21,20 @@ func (f *File) Markdown(w io.Writer) error {
 	if f.Deferred > 0 {
 		p.line("Runs done again since mail was deferred with 4xx: %d.", f.Deferred)
 	}
-	p.goals(f)
+	if f.Part == "" {
+		p.goals(f)
+	}
 	for _, r := range f.rows() {
 		p.row(f, r)
 	}
 	return p.err
+}
+
+func (f *File) part() string {
+	if f.Part == "" {
+		return ""
+	}
+	return " (" + f.Part + ")"
 }
 
 // pairs writes "name value", in the order of the names.
@@ -89,31 +98,44 @@ func (p *page) row(f *File, r Cell) {
 	shown := slices.DeleteFunc(metrics(), func(m Metric) bool {
 		return !slices.ContainsFunc(f.Samples, func(s Sample) bool { _, ok := s.Values[m]; return ok && s.at("") == r })
 	})
-	head := []string{"target"}
-	for _, m := range shown {
-		head = append(head, string(m))
-		if m.compared() {
-			head = append(head, "÷ direct", "÷ haproxy")
+	var yardsticks []string
+	for _, t := range []string{Direct, HAProxy} {
+		if slices.Contains(targets, t) {
+			yardsticks = append(yardsticks, t)
 		}
 	}
 	var rows [][]string
 	for _, t := range targets {
-		rows = append(rows, f.cells(r.at(t), shown))
+		rows = append(rows, f.cells(r.at(t), shown, yardsticks))
 	}
-	p.table(append(head, "others' CPU"), rows)
+	p.table(heads(shown, yardsticks), rows)
 }
 
-// compared metrics are shown as ratios too.
+// compared metrics are shown as ratios too, where the row has a yardstick.
 func (m Metric) compared() bool { return m == Rate || m == P50 || m == P99 }
 
-func (f *File) cells(c Cell, shown []Metric) []string {
+func heads(shown []Metric, yardsticks []string) []string {
+	head := []string{"target"}
+	for _, m := range shown {
+		head = append(head, string(m))
+		for _, y := range yardsticks {
+			if m.compared() {
+				head = append(head, "÷ "+y)
+			}
+		}
+	}
+	return append(head, "others' CPU")
+}
+
+func (f *File) cells(c Cell, shown []Metric, yardsticks []string) []string {
 	cells := []string{c.Target}
 	for _, m := range shown {
 		own := f.values(c, m)
 		cells = append(cells, spreadOf(own).String())
-		if m.compared() {
-			cells = append(cells,
-				spreadOf(ratios(own, f.values(c.at(Direct), m))).String(), spreadOf(ratios(own, f.values(c.at(HAProxy), m))).String())
+		for _, y := range yardsticks {
+			if m.compared() {
+				cells = append(cells, spreadOf(ratios(own, f.values(c.at(y), m))).String())
+			}
 		}
 	}
 	return append(cells, f.others(c))

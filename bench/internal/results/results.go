@@ -30,11 +30,28 @@ const (
 	Record     Metric = "record bytes"
 	History    Metric = "history bytes"
 	Records    Metric = "records/s"
+	PerPlain   Metric = "÷ plain"         // messages/s, to the same client and gate without TLS
+	PerFewer   Metric = "÷ fewer records" // messages/s or p50, to the gate on the smaller store
+
+	HAProxyCPU  Metric = "haproxy CPU s/1,000"
+	UpstreamCPU Metric = "upstream CPU s/1,000"
+	Taken       Metric = "messages" // that clients got a 250 for
+	Retried     Metric = "sent again"
+	Doubled     Metric = "doubled"
+	Lost        Metric = "lost"
+	Delay       Metric = "ms"
+
+	RSS         Metric = "MiB"
+	Descriptors Metric = "descriptors"
+	Threads     Metric = "threads"
 )
 
 // metrics is the order in which they are shown.
 func metrics() []Metric {
-	return []Metric{Rate, Copies, Records, P50, P99, CPU, RedisCPU, Fresh, Idle, PerSession, AfterMail, Peak, Record, History}
+	return []Metric{
+		Rate, PerPlain, Copies, Records, P50, PerFewer, P99, CPU, RedisCPU, HAProxyCPU, UpstreamCPU, Fresh, Idle, PerSession, AfterMail,
+		Peak, Record, History, Taken, Retried, Doubled, Lost, Delay, RSS, Descriptors, Threads,
+	}
 }
 
 // Targets that every row has, or may have.
@@ -43,6 +60,13 @@ const (
 	HAProxy  = "haproxy" // through a proxy that copies octets
 	Gate     = "consentgate"
 	Embedded = "consentgate, embedded store"
+)
+
+// The gate with TLS, for rows that compare it with itself.
+const (
+	TLSIn   = "consentgate, TLS in"
+	TLSOut  = "consentgate, TLS out"
+	TLSBoth = "consentgate, TLS in and out"
 )
 
 // Peers, which rows may have.
@@ -69,6 +93,16 @@ const (
 	Memory     Row = "Redis memory of a recipient with one consent"
 	Fill       Row = "the store filled through its own code"
 	Import     Row = "import"
+
+	TLSKept  Row = "4 KiB, 16 sessions kept, our own client, with TLS and without"
+	TLSNew   Row = "4 KiB, 16 sessions, a new connection each, our own client, with TLS and without"
+	ManyKept Row = "4 KiB, 16 sessions kept, by recipients in Redis"
+	ManyStep Row = "latency of one message, step by step, by recipients in Redis"
+
+	Soak       Row = "mixed traffic"
+	ScaleOut   Row = "4 KiB, 48 sessions kept, gates behind haproxy on one Redis Cluster"
+	Killed     Row = "one of three gates killed (SIGKILL) under load"
+	Withdrawal Row = "a withdrawal at one gate, in force at the others"
 )
 
 // Idle5000 is the row of idle sessions that has a goal.
@@ -76,6 +110,17 @@ const Idle5000 Row = "5,000 idle sessions"
 
 // IdleRow is the row of n sessions that wait.
 func IdleRow(n int) Row { return Row(thousands(int64(n)) + " idle sessions") }
+
+// IdleTLSRow is the same in TLS.
+func IdleTLSRow(n int) Row { return IdleRow(n) + " in TLS" }
+
+// ScaleRow is the row of sessions that send beside others that wait.
+func ScaleRow(idle, active int) Row {
+	return Row(thousands(int64(active)) + " sessions that send beside " + string(IdleRow(idle)))
+}
+
+// Many is the gate on a store of n recipients.
+func Many(n int) string { return Gate + ", " + thousands(int64(n)) + " recipients" }
 
 // The upstreams: one that others know and the goals were set with, and one that sees every fault.
 const (
@@ -109,8 +154,9 @@ type Sample struct {
 	Others float64            `json:"others"` // share of the machine that went to programs that have no part in it
 }
 
-// File is one run of the whole benchmark.
+// File is one run of the whole benchmark, or of one of its parts.
 type File struct {
+	Part     string            `json:"part,omitempty"` // "": the table of all rows
 	Date     time.Time         `json:"date"`
 	Commit   string            `json:"commit"`
 	Machine  map[string]string `json:"machine"`
@@ -158,6 +204,17 @@ func place(order []string, s string) int {
 		return i
 	}
 	return len(order)
+}
+
+// Median of a metric over all rounds of a target at some work, whatever the upstream; 0 where there is none.
+func (f *File) Median(r Row, target string, m Metric) float64 {
+	var v []float64
+	for _, s := range f.Samples {
+		if x, ok := s.Values[m]; ok && s.Row == r && s.Target == target {
+			v = append(v, x)
+		}
+	}
+	return spread(v).Median
 }
 
 // values by round.

@@ -16,7 +16,7 @@ const balancerDefaults = `global
 defaults
   mode tcp
   balance leastconn
-  option redispatch
+  option redispatch 1
   retries 3
   timeout connect 5s
   timeout client 10m

@@ -100,10 +100,7 @@ func (t *transaction) forwarded() (owed, twin []int) {
 		if !t.rcpts[i].forward {
 			continue
 		}
-		same := func(j int) bool {
-			return t.rcpts[j].id == t.rcpts[i].id && t.rcpts[j].path.Mailbox == t.rcpts[i].path.Mailbox
-		}
-		at := slices.IndexFunc(owed, same)
+		at := slices.IndexFunc(owed, func(j int) bool { return t.rcpts[j].same(&t.rcpts[i]) })
 		if at < 0 {
 			at, owed = len(owed), append(owed, i)
 		}

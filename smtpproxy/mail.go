@@ -36,6 +36,11 @@ type recipient struct {
 	claim    *claim // on the one confirmation mail that this is; given back if it does not arrive
 }
 
+// same reports whether both are one mailbox, spelled alike: it gets the message once.
+func (r *recipient) same(o *recipient) bool {
+	return r.id == o.id && r.path.Mailbox == o.path.Mailbox
+}
+
 // null reports mail from <>: bounces and automatic replies.
 func (t *transaction) null() bool { return t.from.Mailbox == "" }
 

@@ -132,7 +132,7 @@ func (s *session) answer(ctx context.Context, group []asked) error {
 	for i := range group {
 		a := &group[i]
 		if a.err == nil {
-			a.err = s.settle(ctx, a, taken)
+			a.err = s.settle(ctx, a, group[:i], taken)
 		}
 		if a.err == nil {
 			taken++
@@ -194,8 +194,9 @@ func (s *session) unrecorded(group []asked, err error) error {
 	return nil
 }
 
-// settle decides about one recipient behind those already taken: nil means 250, to forward or to discard.
-func (s *session) settle(ctx context.Context, a *asked, taken int) error {
+// settle decides about one recipient of a group behind those before it and all already taken: nil means 250, to forward
+// or to discard.
+func (s *session) settle(ctx context.Context, a *asked, before []asked, taken int) error {
 	tx := s.tx
 	if taken >= s.set.Limits.Recipients {
 		return tooManyRecipients
@@ -208,7 +209,7 @@ func (s *session) settle(ctx context.Context, a *asked, taken int) error {
 		a.decision.Verdict, a.decision.Reason = gate.Block, gate.ReasonInvalidAddress
 		a.decision.Rule, a.decision.Hint = "address", "declare SMTPUTF8 in MAIL"
 	}
-	if tx.stream.Kind == gate.KindConfirmation && a.decision.Verdict == gate.Permit {
+	if tx.stream.Kind == gate.KindConfirmation && a.decision.Verdict == gate.Permit && !s.claimed(a, before) {
 		s.once(ctx, a)
 	}
 	return s.verdict(a)

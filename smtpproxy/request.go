@@ -40,6 +40,22 @@ func (s *session) once(ctx context.Context, a *asked) {
 	}
 }
 
+// claimed reports whether the transaction has the claim already: it named the recipient before, in this group or in an
+// earlier one, and who is named twice is answered twice and gets one mail.
+func (s *session) claimed(a *asked, before []asked) bool {
+	for i := range s.tx.rcpts {
+		if r := &s.tx.rcpts[i]; r.claim != nil && r.same(&a.recipient) {
+			return true
+		}
+	}
+	for i := range before {
+		if r := &before[i].recipient; r.claim != nil && r.same(&a.recipient) {
+			return true
+		}
+	}
+	return false
+}
+
 // unclaim gives back the claims of confirmation mails that certainly did not arrive; nil is none.
 func (s *session) unclaim(claims ...*claim) {
 	ctx, cancel := context.WithTimeout(context.Background(), ledgerTime)

@@ -86,6 +86,23 @@ func TestARequestByMailThatIsNeverSentIsNotLogged(t *testing.T) {
 	w.play(message("optin@example.com", "250", "stranger"))
 }
 
+func TestTrap35AConfirmationThatNamesARecipientTwiceIsOneMailAndTwoAnswers(t *testing.T) {
+	t.Parallel()
+	const mail, rcpt, content = "C: MAIL FROM:<confirm@example.com>\n", "C: RCPT TO:<pending@example.net>\n", "C: DATA\nS: 354\nC: Subject: x\nC:\nC: .\nS: 250\n"
+	for name, dialogue := range map[string]string{
+		"one after the other": mail + "S: 250\n" + rcpt + "S: 250\n" + rcpt + "S: 250\n" + content,
+		"at once":             mail + rcpt + rcpt + "S: 250\nS: 250\nS: 250\n" + content,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := start(t)
+			w.clock.add(-23 * time.Hour)
+			w.play(dialogue + mail + "S: 250\n" + rcpt + "S: 550 5.7.1\n")
+			w.wantServed(1, "pending")
+		})
+	}
+}
+
 // TestAClaimThatWasTakenUnheardIsGivenBack: the ledger said that it failed, and had taken it.
 func TestAClaimThatWasTakenUnheardIsGivenBack(t *testing.T) {
 	t.Parallel()

@@ -50,6 +50,29 @@ func TestWhatAnErasureLeaves(t *testing.T) {
 	}
 }
 
+func TestWhatArrivesAfterAnErasureChangesNothingThatWouldHaveBeenErased(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(7, 2026))
+	x := gate.Erasure{ID: "x", Time: on(40)}
+	for range 2000 {
+		events := anyHistory(t, r)
+		left := x.Remains(events)
+		if len(left) == 0 {
+			continue // nothing tells that somebody was erased
+		}
+		late := events[r.IntN(len(events))]
+		late.ID, late.Note, late.UserAgent = "late", "a note", "a browser"
+		stored, got, dup := gate.Extend(left, gate.Change{Event: late})
+		if dup || stored != (gate.Event{ID: "late", Type: late.Type, Purpose: late.Purpose, Time: late.Time}) {
+			t.Fatalf("%+v is recorded as %+v", late, stored)
+		}
+		full := gate.Fold(append(slices.Clone(left), late))
+		if diff := cmp.Diff(full.Consents, got.Consents); diff != "" {
+			t.Fatalf("%+v after %+v: the bare fact counts otherwise (-full +bare):\n%s", late, left, diff)
+		}
+	}
+}
+
 // anyHistory is up to twelve events that may or may not make sense.
 func anyHistory(t testing.TB, r *rand.Rand) (events []gate.Event) {
 	t.Helper()

@@ -33,6 +33,9 @@ func Fold(events []Event) Record {
 //
 // A live act of the person is timed not before anything recorded. A refusal takes the latest time as it is, because it
 // wins a tie; anything else is put behind it.
+//
+// What happened before an erasure and arrives after it, from a journal or a file, is recorded as the bare fact: what else
+// it says was erased.
 func Extend(history []Event, c Change) (stored Event, rec Record, dup bool) {
 	for _, e := range history {
 		if e.ID == c.Event.ID && e.ID != "" {
@@ -41,12 +44,21 @@ func Extend(history []Event, c Change) (stored Event, rec Record, dup bool) {
 	}
 	stored = c.Event
 	stored.Recipient = ""
+	if ErasedSince(history, stored.Time) {
+		stored = Event{ID: stored.ID, Type: stored.Type, Purpose: stored.Purpose, Time: stored.Time}
+	}
 	if c.Live {
 		stored.Time = liveTime(history, stored)
 	}
 	all := make([]Event, 0, len(history)+1)
 	all = append(append(all, history...), stored)
 	return stored, Fold(all), false
+}
+
+// ErasedSince reports whether the recipient was erased at that time or later. A store keeps no address then that comes
+// with an event of that time.
+func ErasedSince(history []Event, at time.Time) bool {
+	return slices.ContainsFunc(history, func(e Event) bool { return e.Type == Erased && !at.After(e.Time) })
 }
 
 func liveTime(history []Event, e Event) time.Time {

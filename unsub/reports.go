@@ -2,7 +2,6 @@ package unsub
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	"golang.org/x/sync/errgroup"
@@ -62,7 +61,7 @@ func (w *Withdrawals) keepAll(entries []entry) (err error) {
 	all.SetLimit(reportsAtOnce)
 	for _, e := range added {
 		all.Go(func() error {
-			rec, err := json.Marshal(e)
+			rec, err := e.record()
 			if err != nil {
 				return err
 			}

@@ -82,6 +82,13 @@ type entry struct {
 
 func (e entry) key() pendingKey { return pendingKey{e.ID, e.Event.Purpose} }
 
+// record is what the journal gets: what a refusal needs to be in force, and nothing that describes the person. The journal
+// is not rewritten when somebody is erased.
+func (e entry) record() ([]byte, error) {
+	e.Event.UserAgent, e.Event.IP, e.Event.Note = "", "", ""
+	return json.Marshal(e)
+}
+
 // NewWithdrawals holds everything that the journal has and the store may not as pending.
 func NewWithdrawals(o WithdrawalsOptions) (*Withdrawals, error) {
 	if o.Now == nil {
@@ -122,7 +129,7 @@ func (w *Withdrawals) Withdraw(ctx context.Context, x Withdrawal) (Result, error
 		return r, nil
 	}
 	e := w.entry(x)
-	rec, err := json.Marshal(e)
+	rec, err := e.record()
 	if err != nil {
 		return 0, fmt.Errorf("withdrawal: %w", err)
 	}
@@ -242,25 +249,35 @@ func (w *Withdrawals) replays(ctx context.Context) error {
 		if err := w.replayAll(ctx); err != nil && ctx.Err() == nil {
 			w.o.Log.Warn("withdrawals not replayed, will be tried again", "error", err)
 			w.Reconnected()
-			select {
-			case <-ctx.Done():
-			case <-time.After(replayPause):
-			}
+			pause(ctx, replayPause)
 		}
 	}
 }
 
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
+
 // replayAll applies the journal of the last days again. The events carry their old ids and times: one that the store
-// has is a duplicate, and one that it lost does not undo what the person did since.
+// has is a duplicate, and one that it lost does not undo what the person did since. Between two batches it leaves the
+// store alone for as long as a batch took: a store that failed for want of time must not fail because of this.
 func (w *Withdrawals) replayAll(ctx context.Context) error {
 	var batch []entry
 	flush := func() error {
+		begun := time.Now()
 		err := w.apply(ctx, batch, false)
+		pause(ctx, time.Since(begun))
 		batch = batch[:0]
 		return err
 	}
 	err := w.o.Journal.Replay(w.o.Now().Add(-Retention), func(_ time.Time, rec []byte) error {
 		if e, ok := w.decode(rec); ok && !w.pending.holds(e.Event.ID) {
+			if w.o.Now().Sub(e.Event.Time) > gate.UndoWithin {
+				e.Event.Evidence.Ref = "" // it serves the undo; an erasure that left nothing must not be undone by it
+			}
 			batch = append(batch, e)
 		}
 		if len(batch) < replayBatch {

@@ -191,7 +191,7 @@ func (s *Store) apply(c gate.Change) gate.Applied {
 	if dup {
 		return gate.Applied{Record: clone(p.Record), Duplicate: true}
 	}
-	if p.Sealed == "" {
+	if p.Sealed == "" && !gate.ErasedSince(p.Events, c.Event.Time) {
 		p.Sealed = c.Sealed
 	}
 	record.Version = p.Record.Version + 1

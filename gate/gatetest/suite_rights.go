@@ -176,6 +176,25 @@ var eraseContract = []contract{
 			t.Error("the refusal is gone")
 		}
 	}},
+	{"what happened before an erasure and arrives after it is a bare fact, without the address", func(t *testing.T, b Backend) {
+		ctx, s := ready(t, b)
+		apply(t, s, withdrawal(1, "e2", day(2)))
+		_, err := gate.Eraser{Store: s}.Erase(ctx, testID(1), erasure(false))
+		noError(t, "Erase", err)
+		late := gate.Change{ID: testID(1), Sealed: "sealed:1", Event: fullEvent()}
+		late.Event.ID, late.Event.Type, late.Event.Time = "late", gate.Withdrawn, day(2)
+		for _, live := range []bool{false, true} { // a replay, and what had waited in a journal
+			late.Live = live
+			late.Event.ID += "+"
+			apply(t, s, late)
+			p := person(t, s, 1)
+			stored := p.Events[len(p.Events)-1]
+			same(t, "event", stored, gate.Event{ID: late.Event.ID, Type: gate.Withdrawn, Purpose: late.Event.Purpose, Time: stored.Time})
+			same(t, "sealed address", p.Sealed, "")
+		}
+		apply(t, s, grant(1, "e9", day(25)))
+		same(t, "sealed address of somebody who came back", person(t, s, 1).Sealed, grant(1, "", day(1)).Sealed)
+	}},
 	{"with proof the events stay and the address goes", func(t *testing.T, b Backend) {
 		ctx, s := ready(t, b)
 		apply(t, s, gate.Change{ID: testID(1), Sealed: "sealed:1", Event: fullEvent()})

@@ -10,7 +10,9 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -76,13 +78,14 @@ type watchedGate struct {
 	web      string
 	admin    string
 	upstream *smtptest.Upstream
+	stop     func() // harmless where it was stopped
 }
 
 func startWatched(t *testing.T, store, addresses string) *watchedGate {
 	t.Helper()
 	g := &watchedGate{gateway: &gateway{t: t, dir: t.TempDir(), store: store}, log: &lines{}, upstream: smtptest.Start(t)}
 	g.web = freeAddr(t)
-	path := configFile(t, fmt.Sprintf(`
+	g.config = configFile(t, fmt.Sprintf(`
 data_dir: %s
 store: %s
 store_addresses: %s
@@ -96,7 +99,15 @@ streams:
 unsubscribe: {listen: "%s", public_url: "http://%[5]s"}
 admin: {listen: "127.0.0.1:0", metrics: open}
 `, g.dir, store, addresses, g.upstream.Addr(), g.web))
-	cfg, err := config.Load(config.Options{Path: path, Env: func(string) string { return "" }})
+	g.start()
+	return g
+}
+
+// start runs the gate in this process until stop.
+func (g *watchedGate) start() {
+	t := g.t
+	t.Helper()
+	cfg, err := config.Load(config.Options{Path: g.config, Env: func(string) string { return "" }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,16 +119,15 @@ admin: {listen: "127.0.0.1:0", metrics: open}
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- a.Run(ctx, app.Reloads{}) }()
-	t.Cleanup(func() {
+	g.stop = sync.OnceFunc(func() {
 		stop()
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
 		a.Close()
 	})
+	t.Cleanup(g.stop)
 	g.addr, g.admin = a.SMTPAddrs()[0].String(), a.AdminAddr().String()
-	g.config = path
-	return g
 }
 
 // command runs a command with the gate's settings; it has to succeed.
@@ -210,6 +220,47 @@ func TestAddressesAreFoundWhereTheyAreStoredPlain(t *testing.T) {
 	g.live()
 	if len(leaks(g.files(filepath.Dir(path)))) == 0 {
 		t.Error("a plain address is not found in the SQLite files")
+	}
+}
+
+// A gate that starts again, or sees its store fail over, applies the withdrawals of its journal again.
+func TestAnErasureIsNotUndoneByTheJournalOfAGateThatStartsAgain(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "consent.db")
+	g := startWatched(t, "sqlite:"+path, "encrypted")
+	g.command("consent", "grant", marker, "--purpose", "newsletter", "--method", "active", "--source", "form:footer", "--default-state", "unticked")
+	g.send(sender)
+	post(t, unsubscribeLink(t, g.upstream.Messages()[0].Data))
+	history := g.command("consent", "history", marker, "--json")
+	ref := regexp.MustCompile(`"ref":"(token [^"]+)"`).FindStringSubmatch(history)
+	traces := []string{"Go-http-client", "one-click"} // what the withdrawal tells of the person
+	for _, trace := range traces {
+		if !strings.Contains(history, trace) {
+			t.Fatalf("the withdrawal does not hold %q:\n%s", trace, history)
+		}
+	}
+	if ref == nil {
+		t.Fatalf("the withdrawal names no token:\n%s", history)
+	}
+	g.command("consent", "erase", marker, "--yes")
+	g.stop()
+	g.start()
+	waitFor(t, 20*time.Second, "the journal to be applied again", func() bool {
+		return strings.Count(g.command("consent", "history", marker), "withdrawn") == 2
+	})
+	if reply := g.send(sender); !strings.Contains(reply, "(withdrawn)") {
+		t.Errorf("the refusal does not stand: %s", reply)
+	}
+	g.stop()
+	for _, trace := range append(traces, ref[1]) {
+		if bytes.Contains(g.files(filepath.Dir(path)), []byte(trace)) {
+			t.Errorf("the store holds %q again", trace)
+		}
+	}
+	for _, trace := range traces {
+		if bytes.Contains(g.files(filepath.Join(g.dir, "journal")), []byte(trace)) {
+			t.Errorf("the journal holds %q", trace)
+		}
 	}
 }
 

@@ -298,8 +298,9 @@ func (a *application) arguments(t *task) []any {
 
 func (a *application) firstSealed(t *task) string {
 	for _, i := range t.changes {
-		if sealed := a.changes[i].Sealed; sealed != "" {
-			return sealed
+		c := a.changes[i]
+		if c.Sealed != "" && !gate.ErasedSince(t.history, c.Event.Time) {
+			return c.Sealed
 		}
 	}
 	return ""

@@ -128,7 +128,7 @@ func (tx *transaction) apply(c gate.Change) (gate.Applied, error) {
 		return gate.Applied{Record: record, Duplicate: true}, nil
 	}
 	record.Version = version + 1
-	if sealed == "" {
+	if sealed == "" && !gate.ErasedSince(history, c.Event.Time) {
 		sealed = c.Sealed
 	}
 	return gate.Applied{Record: record}, tx.put(c.ID, record, sealed, event)

@@ -3,6 +3,7 @@ package gate
 import (
 	"cmp"
 	"context"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -202,10 +203,38 @@ func (m Marked) Records(ctx context.Context, ids []ID) []Lookup {
 // leave it as it is: it is for people to see, and nothing is sent for it.
 func (m Marked) Person(ctx context.Context, id ID) (Person, error) {
 	p, err := m.Store.Person(ctx, id)
-	if marks, _ := m.Marks(); err == nil && marks.concern(p.Record) {
-		version := p.Record.Version
-		p.Record = marks.Fold(p.Events)
-		p.Record.Version = version
+	if marks, _ := m.Marks(); err == nil {
+		p = marks.person(p)
 	}
 	return p, err
+}
+
+// person is p with the record that the marks leave.
+func (m Marks) person(p Person) Person {
+	if m.concern(p.Record) {
+		version := p.Record.Version
+		p.Record = m.Fold(p.Events)
+		p.Record.Version = version
+	}
+	return p
+}
+
+// MarkedScan walks a store as the marks leave its records; the events are as they stand.
+type MarkedScan struct {
+	Store Scanner
+	Marks Marks
+}
+
+// Persons implements [Scanner].
+func (s MarkedScan) Persons(ctx context.Context) iter.Seq2[Person, error] {
+	return func(yield func(Person, error) bool) {
+		for p, err := range s.Store.Persons(ctx) {
+			if err == nil {
+				p = s.Marks.person(p)
+			}
+			if !yield(p, err) {
+				return
+			}
+		}
+	}
 }

@@ -64,12 +64,20 @@ func (p *program) record(ctx context.Context, e gate.Event, live bool) error {
 		Duplicate: out.Applied.Duplicate,
 	}
 	if e.Purpose != "" && e.Purpose != gate.AllPurposes {
-		r.State = out.Applied.Record.For(e.Purpose).State
+		r.State = s.stands(ctx, out).For(e.Purpose).State
 	}
 	if err := p.print(r, func(w io.Writer) { fmt.Fprintln(w, r.text()) }); err != nil {
 		return err
 	}
 	return inVain(e, out.Applied.Record)
+}
+
+// stands is the recipient's record afterwards, as the marks on sources leave it.
+func (o *opened) stands(ctx context.Context, out gate.Outcome) gate.Record {
+	if l := o.marked(ctx).Records(ctx, []gate.ID{out.ID})[0]; l.Err == nil {
+		return l.Record
+	}
+	return out.Applied.Record // the event is recorded whatever became of the store since
 }
 
 // inVain is the error of an event that is recorded and does not do what the command is for, since a no of the person

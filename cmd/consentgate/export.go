@@ -87,13 +87,17 @@ func (p *program) export(ctx context.Context, f exportFlags) error {
 	if err := p.act(ctx, s, "export", gate.ID{}, "format "+f.format, "purpose "+f.purpose, "state "+f.state); err != nil {
 		return err
 	}
+	people, err := s.scan(ctx)
+	if err != nil {
+		return err
+	}
 	out, err := p.openOutput(f.out)
 	if err != nil {
 		return err
 	}
 	defer out.discard()
 	ex := bulk.Exporter{
-		Store: s, Keys: s.keys, IDKey: s.keys.Fingerprint(), Format: f.format, Purpose: f.purpose, State: gate.State(f.state),
+		Store: people, Keys: s.keys, IDKey: s.keys.Fingerprint(), Format: f.format, Purpose: f.purpose, State: gate.State(f.state),
 	}
 	if f.out != "" { // on a terminal the file itself would be shown
 		bar := p.newProgress("recipients", 0)

@@ -164,6 +164,12 @@ func (v markView) now() string {
 	return "lifted"
 }
 
+// scan walks the store as the marks on sources leave its records.
+func (o *opened) scan(ctx context.Context) (gate.MarkedScan, error) {
+	all, err := o.Marks(ctx)
+	return gate.MarkedScan{Store: o.Store, Marks: gate.StandingMarks(all)}, err
+}
+
 // marked reads records and persons of the store as the marks on sources leave them, read once for one command.
 func (o *opened) marked(ctx context.Context) gate.Marked {
 	all, err := o.Marks(ctx)

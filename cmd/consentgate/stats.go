@@ -78,8 +78,12 @@ func (p *program) stats(ctx context.Context, f statsFlags) error {
 
 // holdings counts what stands, with the count so far on a terminal.
 func (p *program) holdings(ctx context.Context, s *opened, out statsPrinter) error {
+	people, err := s.scan(ctx)
+	if err != nil {
+		return err
+	}
 	bar := p.newProgress("recipients", 0)
-	h, err := stats.Records(ctx, s, func(n int) { bar.show(n, 0) })
+	h, err := stats.Records(ctx, people, func(n int) { bar.show(n, 0) })
 	bar.end()
 	if err != nil {
 		return err

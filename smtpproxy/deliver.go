@@ -57,11 +57,12 @@ func (d *delivery) send(ctx context.Context, i int) error {
 		return nil
 	}
 	if err := d.write(i); err != nil {
-		d.abort()
 		if _, ok := errors.AsType[*clientError](err); ok {
+			d.abort()
 			return err
 		}
-		d.settle(i, result{fate: deferred, err: err})
+		d.settle(i, d.broken(err))
+		d.abort()
 		return nil
 	}
 	if why := d.ended(ctx, i); why != nil {
@@ -147,6 +148,15 @@ func (d *delivery) write(i int) error {
 		return err
 	}
 	return d.body.writeTo(d.lease)
+}
+
+// broken is the result of a copy that could not be written to its end: what the upstream said before it closed, if it
+// said anything, else the trouble.
+func (d *delivery) broken(err error) result {
+	if reply, ok := d.lease.Refusal(); ok {
+		return refusal(reply)
+	}
+	return result{fate: deferred, err: err}
 }
 
 // ended reads the consent of a copy's recipients again where it was read too long ago, and returns the result of a

@@ -3,6 +3,7 @@ package smtpproxy_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -126,6 +127,24 @@ func TestConsentIsAsOldAsTheQuestionAboutIt(t *testing.T) {
 	w.play(message("news@example.com", "250", "active"))
 	if n := w.records.calls(); n != 2 {
 		t.Errorf("the store was asked %d times, want again before the dot", n)
+	}
+}
+
+func TestARefusalInMidContentIsPassedOnWhateverTheSize(t *testing.T) {
+	t.Parallel()
+	for size, reply := range map[int]string{1 << 8: "552 5.3.4 too big", 1 << 16: "452 4.3.1 full", 1 << 20: "552 5.3.4 too big", 1 << 24: "552 5.3.4 too big"} {
+		for _, from := range []string{"news@example.com", "promo@example.com"} {
+			t.Run(fmt.Sprint(from, size), func(t *testing.T) {
+				t.Parallel()
+				w := start(t, bigMessages)
+				w.upstream.On(smtptest.Body, smtptest.Reply(reply))
+				content := "Subject: x\r\n\r\n" + strings.Repeat("some text here\r\n", size>>4)
+				if got := w.rawClient().message([]byte(content), from, "active", "double"); !strings.HasPrefix(got, reply) {
+					t.Errorf("the client heard %s", got)
+				}
+				w.wantServed(0, "active", "double")
+			})
+		}
 	}
 }
 

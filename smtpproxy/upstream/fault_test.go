@@ -214,9 +214,8 @@ func TestVerdictInMidContentIsPassedOn(t *testing.T) {
 	if class(err) != "unavailable" {
 		t.Fatalf("Write: %v", err)
 	}
-	l.Dot()
-	if r, err := l.Result(); err != nil || r.Code != 552 {
-		t.Errorf("Result: %v, %v; want the 552 that came before the connection ended", r, err)
+	if r, ok := l.Refusal(); !ok || r.Code != 552 {
+		t.Errorf("Refusal: %v, %v; want the 552 that came before the connection ended", r, ok)
 	}
 	l.Release()
 	for _, m := range u.Messages() {

@@ -164,6 +164,16 @@ func (l *Lease) Result() (Reply, error) {
 	return r, nil
 }
 
+// Refusal is what the upstream said in mid-content, once a Write failed because it had closed. It is false where it said
+// nothing that refuses.
+func (l *Lease) Refusal() (Reply, bool) {
+	if l.c == nil || !l.content || !errors.Is(l.c.err, errGone) {
+		return Reply{}, false
+	}
+	r, err := l.c.reply(l.pool.opt.Reply)
+	return r, err == nil && (r.Transient() || r.Permanent())
+}
+
 // Release ends the lease. The connection goes back to the pool if it stands between two messages, else it is closed.
 func (l *Lease) Release() {
 	if l.c == nil {

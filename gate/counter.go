@@ -31,6 +31,7 @@ const (
 	CountLedgerFailed  Counted = "ledger_failed"       // partly delivered and not noted: a retry repeats copies
 	CountWithoutLedger Counted = "sent_without_ledger" // transactional mail that did not wait for it
 	CountUnheard       Counted = "unheard"             // the client did not wait for the 250
+	CountSpoolFull     Counted = "spool_full"          // no room to keep a message that has to be split
 	CountListKept      Counted = "unsubscribe_kept"    // the message's own List-Unsubscribe stayed
 	CountListSigned    Counted = "unsubscribe_signed"  // a DKIM signature kept ours out
 	CountTurnedAway    Counted = "turned_away"

@@ -2,6 +2,7 @@ package smtpproxy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/emersion/go-smtp"
@@ -93,6 +94,31 @@ func (d *delivery) countFates() {
 			d.count(gate.CountPutOff)
 		}
 	}
+}
+
+// logTrouble tells, once a message, what put it or a part of it off where no reply does: err, which the client hears as
+// neutral text, else what kept back a copy.
+func (d *delivery) logTrouble(err error) {
+	full := errors.Is(err, spoolFull)
+	if full {
+		d.count(gate.CountSpoolFull)
+	}
+	if err == nil || !full && *d.ses.reply(err) != *neutral() {
+		err = d.trouble()
+	}
+	if err != nil {
+		d.ses.log.Warn("message put off", "stream", d.tx.stream.Name, "message_id", d.tx.messageID, "err", err)
+	}
+}
+
+// trouble is the first error that put a copy off; what the upstream said is none, nor is a withdrawal.
+func (d *delivery) trouble() error {
+	for _, r := range d.owed {
+		if res := d.results[r]; res.fate == deferred && res.err != nil && !errors.Is(res.err, withdrawnMeanwhile) {
+			return res.err
+		}
+	}
+	return nil
 }
 
 // earn gives budget for refused recipients back for those that were served.

@@ -61,6 +61,7 @@ func (s *session) data(ctx context.Context, arg string) error {
 	d.respond(reply, err)
 	d.earn()
 	d.countFates()
+	d.logTrouble(err)
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -145,6 +146,38 @@ func TestARefusalInMidContentIsPassedOnWhateverTheSize(t *testing.T) {
 				w.wantServed(0, "active", "double")
 			})
 		}
+	}
+}
+
+// TestTroubleThatNoReplyTellsIsLoggedOnce: the client hears a neutral text, or only that the upstream is not available.
+func TestTroubleThatNoReplyTellsIsLoggedOnce(t *testing.T) {
+	t.Parallel()
+	cases := map[string]struct {
+		change build
+		reply  string
+		logged string
+	}{
+		"the disk is full": {func(_ *world, o *smtpproxy.Options) { o.Limits.SpoolMem, o.SpoolDir = 1, "/nowhere/at/all" }, "452 4.3.1", "/nowhere/at/all"},
+		"the ledger does not answer": {
+			func(_ *world, o *smtpproxy.Options) { o.Ledger = &stumbling{Ledger: o.Ledger, enter: true} }, "451 4.3.0", "i/o timeout",
+		},
+		"the upstream hangs up":             {func(w *world, _ *smtpproxy.Options) { w.upstream.On(smtptest.Mail, smtptest.Close()) }, "451 4.4.1", "upstream unavailable"},
+		"the upstream hangs up on somebody": {func(w *world, _ *smtpproxy.Options) { w.upstream.OnRcpt("double@example.net", smtptest.Close()) }, "451 4.4.2", "upstream unavailable"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var log loud
+			w := start(t, tc.change, func(_ *world, o *smtpproxy.Options) { o.Log = slog.New(slog.NewTextHandler(&log, nil)) })
+			w.play(message("promo@example.com", tc.reply, "active", "double") + "C: NOOP\nS: 250\n")
+			got := log.String()
+			if strings.Count(got, "\n") != 1 || !strings.Contains(got, "level=WARN") || !strings.Contains(got, tc.logged) || strings.Contains(got, "example.net") {
+				t.Errorf("logged %q, want one warning with %q and nobody's address", got, tc.logged)
+			}
+			if want := strings.Count(tc.reply, "452"); w.counted.of("spool_full.promo") != want {
+				t.Errorf("spool_full was counted %d times, want %d", w.counted.of("spool_full.promo"), want)
+			}
+		})
 	}
 }
 

@@ -125,7 +125,7 @@ func families() []family {
 			gate.CountAccepted, gate.CountRefused, gate.CountPutOff, gate.CountUndecided)},
 		{"messages_total", "What happened to messages.", perStream("what", gate.CountPartly, gate.CountNotices,
 			gate.CountWithoutStore, gate.CountWithoutLedger, gate.CountLedgerFailed, gate.CountUnheard,
-			gate.CountListKept, gate.CountListSigned)},
+			gate.CountSpoolFull, gate.CountListKept, gate.CountListSigned)},
 		{"sessions_total", "SMTP sessions that found a place.", alone(gate.CountSessions)},
 		{"turned_away_total", "SMTP clients that found none, or too many of their own.", alone(gate.CountTurnedAway)},
 		{

@@ -39,18 +39,50 @@ func OpenStore(ctx context.Context, cfg *config.Config, log *slog.Logger, create
 	return s, keys, nil
 }
 
-// InitStore makes an empty store a consent store, whatever data_dir has seen, and its keys where there are none. Where
-// a store stands it only repairs it, and fresh is false.
-func InitStore(ctx context.Context, cfg *config.Config, log *slog.Logger) (fresh bool, err error) {
+// ErrLost: the store was in use from this data_dir and is empty now, or parts of it are.
+var ErrLost = errors.New("the store was lost or emptied")
+
+// Initialised is what InitStore did.
+type Initialised struct {
+	Fresh bool // a store was made; else one stands and was repaired
+	Lost  bool // one was in use from this data_dir, and what it held is gone, or parts of it
+}
+
+// InitStore makes an empty store a consent store, and its keys where there are none. Where a store stands it only repairs
+// it. One that was lost is made anew, or repaired, only where mayBeLost says that this is known; else the error is ErrLost.
+func InitStore(ctx context.Context, cfg *config.Config, log *slog.Logger, mayBeLost bool) (done Initialised, err error) {
 	s, err := openStore(ctx, cfg, log)
 	if err != nil {
-		return false, err
+		return done, err
 	}
 	o := opening{cfg: cfg, log: log, store: s}
 	_, err = s.Meta(ctx)
-	fresh = errors.Is(err, gate.ErrUninitialised)
-	_, err = o.initialise(ctx, fresh)
-	return fresh, errors.Join(err, s.Close())
+	done.Fresh = errors.Is(err, gate.ErrUninitialised)
+	if done.Lost, err = o.lost(ctx, err); err == nil && done.Lost && !mayBeLost {
+		err = fmt.Errorf("%w: store %s", ErrLost, o.url())
+	}
+	if err == nil {
+		_, err = o.initialise(ctx, done.Fresh)
+	}
+	return done, errors.Join(err, s.Close())
+}
+
+// lost reports whether the store was in use from here and lacks what it held; meta is the error of its Meta. The error
+// says that nobody can tell now.
+func (o opening) lost(ctx context.Context, meta error) (bool, error) {
+	switch {
+	case errors.Is(meta, gate.ErrUnfinished):
+		return false, meta
+	case errors.Is(meta, gate.ErrUninitialised), !o.seen():
+		return o.seen(), nil
+	}
+	if err := o.store.Ping(ctx); err != nil {
+		return false, err // it does not answer at all
+	}
+	for _, err := range o.store.Persons(ctx) {
+		return err != nil, nil // a part that was emptied
+	}
+	return meta != nil, nil
 }
 
 func openStore(ctx context.Context, cfg *config.Config, log *slog.Logger) (gate.Store, error) {
@@ -73,7 +105,7 @@ func (o opening) existing(ctx context.Context) (*seal.Keys, error) {
 	meta, err := o.store.Meta(ctx)
 	switch {
 	case errors.Is(err, gate.ErrUninitialised) && o.seen():
-		return nil, fmt.Errorf("%w: store %s was lost or emptied (%w): restore it, or run `consentgate store init` to make a new one there",
+		return nil, fmt.Errorf("%w: store %s was lost or emptied (%w): restore it; `consentgate store init --lost` makes a new one there, without any refusal",
 			gate.ErrUnavailable, o.url(), gate.ErrUninitialised)
 	case errors.Is(err, gate.ErrUninitialised):
 		return nil, fmt.Errorf("store %s is empty (%w): run `consentgate store init` to make a new one there",

@@ -12,6 +12,7 @@ import (
 	"github.com/consentgate/consentgate/gate"
 	"github.com/consentgate/consentgate/internal/app"
 	"github.com/consentgate/consentgate/internal/config"
+	"github.com/consentgate/consentgate/internal/testredis"
 )
 
 // settings are those of an embedded store in dir.
@@ -82,11 +83,41 @@ func TestAStoreThatWasSeenAndIsEmptyNowIsNotMadeAnew(t *testing.T) {
 	if logged, err := open(t, c, true); err != nil || !strings.Contains(logged, "store init") {
 		t.Errorf("serve must name store init: %v, %s", err, logged)
 	}
-	if fresh, err := app.InitStore(t.Context(), c, slog.New(slog.DiscardHandler)); err != nil || !fresh {
-		t.Errorf("store init: fresh %v, %v", fresh, err)
+	if _, err := app.InitStore(t.Context(), c, slog.New(slog.DiscardHandler), false); !errors.Is(err, app.ErrLost) {
+		t.Errorf("store init: %v, want ErrLost", err)
+	}
+	done, err := app.InitStore(t.Context(), c, slog.New(slog.DiscardHandler), true)
+	if want := (app.Initialised{Fresh: true, Lost: true}); err != nil || done != want {
+		t.Errorf("store init --lost: %+v, %v", done, err)
+	}
+	done, err = app.InitStore(t.Context(), c, slog.New(slog.DiscardHandler), false)
+	if want := (app.Initialised{}); err != nil || done != want {
+		t.Errorf("store init of one that stands: %+v, %v", done, err)
 	}
 	if logged, err := open(t, c, true); err != nil || logged != "" {
 		t.Errorf("serve, afterwards: %v, %s", err, logged)
+	}
+}
+
+func TestAStoreThatLostAPartIsNotRepairedInSilence(t *testing.T) {
+	t.Parallel()
+	server := testredis.Start(t)
+	c := settings(t, t.TempDir())
+	c.Store = server.URL
+	initStore := func(lost bool) (app.Initialised, error) {
+		return app.InitStore(t.Context(), c, slog.New(slog.DiscardHandler), lost)
+	}
+	if done, err := initStore(false); err != nil || done != (app.Initialised{Fresh: true}) {
+		t.Fatalf("store init: %+v, %v", done, err)
+	}
+	for _, key := range []string{"cg:meta", "cg:{AA}"} {
+		server.MustDo("DEL", key)
+		if _, err := initStore(false); !errors.Is(err, app.ErrLost) {
+			t.Errorf("without %s: %v, want ErrLost", key, err)
+		}
+		if done, err := initStore(true); err != nil || done != (app.Initialised{Lost: true}) {
+			t.Errorf("without %s, --lost: %+v, %v", key, done, err)
+		}
 	}
 }
 

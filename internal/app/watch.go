@@ -116,7 +116,7 @@ func (w *watched) run(ctx context.Context, period time.Duration) error {
 		case errors.Is(err, errOtherKey):
 			return err
 		case errors.Is(err, gate.ErrUninitialised) && !away:
-			w.log.Error("store was lost or emptied, mail that needs consent is deferred: restore it, or make a new one with `consentgate store init`")
+			w.log.Error("store was lost or emptied, mail that needs consent is deferred: restore it; `consentgate store init --lost` makes a new one, without any refusal")
 		case errors.Is(err, gate.ErrUnfinished) && !away:
 			w.log.Error("store is no whole store, mail that needs consent is deferred", "err", err)
 		case err != nil && !away:

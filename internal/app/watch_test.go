@@ -122,7 +122,7 @@ func TestAStoreThatIsEmptiedMeanwhileIsLoggedWithWhatToDo(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- w.run(ctx, time.Millisecond) }()
 	f.empty.Store(true)
-	if got := <-logged; !strings.Contains(got, "`consentgate store init`") {
+	if got := <-logged; !strings.Contains(got, "`consentgate store init --lost`") {
 		t.Errorf("logged %q, want what to do", got)
 	}
 	stop()

@@ -154,7 +154,7 @@ func TestAnEmptiedStoreIsNotMadeAnewByARestart(t *testing.T) {
 	if r := o.Refused["ann@example.com"]; r.Code != 451 {
 		t.Errorf("smtplib: %+v, want 451", o)
 	}
-	g.must("store", "init")
+	g.must("store", "init", "--lost")
 	waitFor(t, 10*time.Second, "the new store in use", func() bool {
 		o := smtplib(t, g.addr, envelope{From: sender, To: []string{"ann@example.com"}, Data: []byte(plain)})
 		return o.Refused["ann@example.com"].Code == 550

@@ -23,7 +23,7 @@ const (
 // errHalf explains a store without cg:meta that is not empty either.
 var errHalf = errors.New(
 	"cg:meta is missing while other parts of the store stand: the shard that held it was emptied (restore it, or run " +
-		"consentgate store init to start that shard again without what it held)")
+		"consentgate store init --lost to start that shard again without what it held)")
 
 // initialise writes who the store is unless that stands, and returns the fingerprint and schema that stand then, and whether the
 // store is an unfinished copy.

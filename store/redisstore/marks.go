@@ -18,7 +18,7 @@ const (
 
 // errMarksLost explains a hash of marks without its sentinel.
 var errMarksLost = errors.New("the marks on sources (cg:inv) are missing: the store, or this shard of it, was never " +
-	"initialised or was emptied (restore it, or run consentgate store init to start again without what it held)")
+	"initialised or was emptied (restore it, or run consentgate store init --lost to start again without what it held)")
 
 // addMark adds a mark where the marks stand.
 const addMark = `if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end

@@ -14,7 +14,7 @@ import (
 // errEmptied explains a sentinel that does not answer.
 var errEmptied = errors.New(
 	"the sentinel of this recipient is missing: the store, or this shard of it, was never initialised or was emptied " +
-		"(restore it, or run consentgate store init to start again without what it held)")
+		"(restore it, or run consentgate store init --lost to start again without what it held)")
 
 // lookup is one caller's question on its way through a combiner.
 type lookup struct {

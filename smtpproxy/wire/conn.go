@@ -71,7 +71,7 @@ func (c *Conn) read(deadline time.Time, interruptible bool) error {
 		}
 		err := c.receive()
 		early := errors.Is(err, os.ErrDeadlineExceeded) && c.o.Now().Before(deadline)
-		if !early || !c.interrupted.Load() {
+		if !early { // else it was Interrupt's, perhaps of one that a read before this one told of
 			return err
 		}
 	}

@@ -14,12 +14,21 @@ import (
 // that the client can be answered. What goes on beyond it ends the connection.
 const dropFactor = 10
 
-// Next reads the next command line. It sends queued replies before it waits for one, at most Options.Idle.
+// mostQueued is how many octets of replies wait for the input to run dry: those to a group of usual size.
+const mostQueued = 16 << 10
+
+// Next reads the next command line. It sends queued replies before it waits for one, at most Options.Idle, and where
+// they have become many.
 //
 // A *SyntaxError carries the reply to a line that is no command; the one after it can be read. Any other error ends
 // the connection: io.EOF where the client left between commands, os.ErrDeadlineExceeded where it was idle too long,
 // ErrBroken where a message was not read to its end. ErrInterrupted only tells of Interrupt.
 func (c *Conn) Next() (Command, error) {
+	if len(c.out) > mostQueued {
+		if err := c.Flush(); err != nil {
+			return Command{}, c.lineError(err)
+		}
+	}
 	line, err := c.line(func(line []byte) int {
 		// RFC 4954 section 4: the limit of an AUTH exchange covers an initial response, too.
 		if len(line) > c.o.Limits.Line && verbOf(line) == AUTH {

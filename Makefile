@@ -57,7 +57,7 @@ cover: ## coverage of all tests together, in coverage.out
 	$(GO) tool cover -func=coverage.out | tail -n 1
 
 # BENCH holds flags: make bench BENCH='-rounds 7'; `go run ./bench -h` lists them.
-bench: ## install its peers, measure every row of docs/performance.md, write bench/results (some 20 minutes)
+bench: ## install its peers, measure every row of docs/performance.md, write bench/results (some 40 minutes)
 	script/bench-bootstrap
 	$(GO) run ./bench $(BENCH)
 
@@ -75,6 +75,15 @@ COUNT ?= 10
 bench-go: ## Go benchmarks of the hot pieces, COUNT (10) times, for benchstat
 	script/bootstrap
 	@$(GO) test -run '^$$' -bench . -benchmem -count $(COUNT) -timeout 2h ./gate ./smtpproxy/... ./store/... ./unsub ./internal/journal ./internal/seal
+
+SOAK ?= 10m
+soak: ## mixed traffic for SOAK (10m); fails where memory or descriptors grow or mail is lost
+	script/bench-bootstrap
+	$(GO) run ./bench soak -time $(SOAK)
+
+scaleout: ## one to three gates behind haproxy on a Redis Cluster, one of them killed (some 5 minutes)
+	script/bench-bootstrap
+	$(GO) run ./bench scaleout
 
 clean: ## remove what the targets above made
 	rm -rf bin coverage.out

@@ -4,6 +4,7 @@ package countsink_test
 
 import (
 	"bufio"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"strings"
@@ -13,6 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/consentgate/consentgate/bench/internal/countsink"
+	"github.com/consentgate/consentgate/bench/internal/load"
+	"github.com/consentgate/consentgate/bench/internal/rig"
 )
 
 // client sends pieces and reads replies.
@@ -160,5 +163,61 @@ func TestItListensOnLoopbackOnly(t *testing.T) {
 			t.Errorf("it listens on %s as %s", addr, s.Addr())
 			s.Close()
 		}
+	}
+}
+
+func TestMessagesAreCountedInTLSToo(t *testing.T) {
+	t.Parallel()
+	a, err := rig.NewAuthority(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := countsink.ListenTLS("127.0.0.1:0", a.Certificate, a.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- s.Serve() }()
+	j := load.Job{From: "news@bench.test", Sessions: 3, Messages: 20, Size: 3000, Recipients: 2, Kept: true}
+	for _, config := range []*tls.Config{nil, a.Client} {
+		s.Reset()
+		sent, err := load.Swarm{Addr: s.Addr(), TLS: config}.Run(t.Context(), j)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := countsink.Series{Total: 40, Distinct: 40, Highest: 40}
+		if got := s.Report(); got.Messages != 20 || got.Series[load.Recipients] != want || len(sent.Times) != 20 {
+			t.Errorf("%d messages, %+v, %d times, want 20 and %+v", got.Messages, got.Series, len(sent.Times), want)
+		}
+	}
+	s.Close()
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestTLSWantsACertificateThatTheClientTrusts(t *testing.T) {
+	t.Parallel()
+	ours, theirs := t.TempDir(), t.TempDir()
+	a, err := rig.NewAuthority(ours)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stranger, err := rig.NewAuthority(theirs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := countsink.ListenTLS("127.0.0.1:0", a.Certificate, a.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- s.Serve() }()
+	if _, err := load.DialTLS(t.Context(), s.Addr(), stranger.Client); err == nil {
+		t.Error("a session with a certificate that nobody vouches for")
+	}
+	s.Close()
+	if err := <-served; err != nil {
+		t.Error(err)
 	}
 }

@@ -31,6 +31,9 @@ func TestStopEndsAProcessThatRuns(t *testing.T) {
 	if m := procs.MemoryOf(p.PID); m.RSS == 0 || m.Peak < m.RSS {
 		t.Errorf("memory %+v", m)
 	}
+	if procs.Descriptors(p.PID) < 3 || procs.Threads(p.PID) != 1 {
+		t.Errorf("%d descriptors, want 3 at least; %d threads, want 1", procs.Descriptors(p.PID), procs.Threads(p.PID))
+	}
 	if err := p.Stop(); err != nil {
 		t.Error(err)
 	}

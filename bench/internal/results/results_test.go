@@ -46,7 +46,7 @@ func TestRatiosAreOfTheSameRound(t *testing.T) {
 	for _, want := range []string{
 		"| 16 sessions kept, ÷ haproxy | 0.850 (0.800–0.900) | – | ≥ 0.780 | ≥ 0.900 | reached |",
 		"| CPU of the gate per 1,000 messages, kept, s | 0.090 (0.090–0.090) | – | ≤ 0.100 | ≤ 0.080 | reached |",
-		"| consentgate | 13,000 (8,000–18,000) | – | 0.850 (0.800–0.900) | 0.090 (0.090–0.090) | 0 % |",
+		"| consentgate | 13,000 (8,000–18,000) | 0.850 (0.800–0.900) | 0.090 (0.090–0.090) | 0 % |",
 		"| 100 KiB, 16 sessions kept, ÷ haproxy | – | – | ≥ 0.950 | ≥ 1.00 | not measured |",
 	} {
 		if !strings.Contains(got, want+"\n") {

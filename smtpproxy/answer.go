@@ -135,7 +135,7 @@ func (d *delivery) earn() {
 // ownReply is what LMTP says of one recipient; one that was discarded hears 250.
 func (d *delivery) ownReply(r int) *smtp.SMTPError {
 	switch {
-	case r < 0:
+	case r < 0, d.results[r].fate == accepted && d.results[r].reply.Code == 0: // at RCPT, or before the dot
 		return say(250, 2, 0, 0, "OK")
 	case d.results[r].fate == accepted:
 		return upstreamReply(d.results[r].reply)

@@ -536,15 +536,17 @@ func TestATransactionWhoseRecipientsWerePutOffIsToBeTriedAgain(t *testing.T) {
 
 func TestConsentWithdrawnBeforeTheDotIsDiscardedWhereBlocksAre(t *testing.T) {
 	t.Parallel()
-	w := start(t)
-	begin, end, _ := strings.Cut(message("deals@example.com", "250", "active"), "C: Subject")
-	c := dial(w)
-	c.Play(begin)
-	w.withdraw("active@example.net")
-	w.clock.add(time.Second)
-	c.Play("C: Subject" + end)
-	if w.served("active") != 0 || len(w.blocks.all()) != 1 || !w.blocks.durable[0] {
-		t.Errorf("served %d times, blocks %+v; want none served and the block on disk", w.served("active"), w.blocks.all())
+	for hello, lmtp := range map[string]bool{"EHLO": false, "LHLO": true} {
+		w := start(t, func(_ *world, o *smtpproxy.Options) { o.Listeners[0].LMTP = lmtp })
+		begin, end, _ := strings.Cut(message("deals@example.com", "250", "active"), "C: Subject")
+		c := smtptest.Dial(t, w.addr, w.upstream)
+		c.Play("S: 220\nC: " + hello + " client.example\nS* 250\n" + begin)
+		w.withdraw("active@example.net")
+		w.clock.add(time.Second)
+		c.Play("C: Subject" + end)
+		if w.served("active") != 0 || len(w.blocks.all()) != 1 || !w.blocks.durable[0] {
+			t.Errorf("%s: served %d times, blocks %+v; want none served and the block on disk", hello, w.served("active"), w.blocks.all())
+		}
 	}
 }
 

@@ -167,11 +167,11 @@ func (s *session) auth(ctx context.Context, arg string) error {
 	return nil
 }
 
-// signOut gives back the place among the sessions of the credential.
+// signOut gives back the place among the sessions of the credential, and what the sign-in chose.
 func (s *session) signOut() {
 	if s.cred != nil {
 		s.srv.credentials.leave(s.cred.Username)
-		s.cred = nil
+		s.cred, s.outright = nil, ""
 	}
 }
 

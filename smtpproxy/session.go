@@ -66,7 +66,7 @@ func (s *session) wireOptions() wire.Options {
 	return o
 }
 
-// renew takes over settings that were reloaded. A credential that is gone is signed out.
+// renew takes over settings that were reloaded. A credential that is gone, or has another password, is signed out.
 func (s *session) renew() {
 	set := s.srv.settings.Load()
 	if set == s.set {
@@ -76,7 +76,7 @@ func (s *session) renew() {
 	if s.cred == nil {
 		return
 	}
-	if kept := set.credentials.byName[s.cred.Username]; kept != nil {
+	if kept := set.credentials.byName[s.cred.Username]; kept != nil && kept.PasswordHash == s.cred.PasswordHash {
 		s.cred = kept
 		return
 	}

@@ -1,7 +1,9 @@
 package smtpproxy_test
 
 import (
+	"encoding/base64"
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/consentgate/consentgate/gate"
@@ -41,6 +43,34 @@ func TestAReloadSignsOutACredentialThatIsGone(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Play("C: MAIL FROM:<news@example.com>\nS: 554 5.7.1 Not allowed to relay\n")
+}
+
+func TestAReloadSignsOutACredentialWithAnotherPassword(t *testing.T) {
+	t.Parallel()
+	w, set := running(t, withCredential)
+	c := dial(w)
+	c.Play("C: AUTH PLAIN AGNybQBzZWNyZXQ=\nS: 235\n")
+	set.Credentials = slices.Clone(set.Credentials)
+	set.Credentials[0].PasswordHash = "another"
+	if err := w.server.Reload(*set); err != nil {
+		t.Fatal(err)
+	}
+	c.Play("C: MAIL FROM:<news@example.com>\nS: 530 5.7.0\n")
+}
+
+func TestTheStreamThatASignInNamedEndsWithIt(t *testing.T) {
+	t.Parallel()
+	w, set := running(t, withCredential, func(_ *world, o *smtpproxy.Options) {
+		o.Listeners[0].RequireAuth = false
+		o.Credentials[0].Streams = []string{"receipts", "news"}
+	})
+	c := dial(w)
+	c.Play("C: AUTH PLAIN " + base64.StdEncoding.EncodeToString([]byte("\x00crm+receipts\x00secret")) + "\nS: 235\n")
+	set.Credentials = nil
+	if err := w.server.Reload(*set); err != nil {
+		t.Fatal(err)
+	}
+	c.Play("C: MAIL FROM:<news@example.com>\nS: 250\nC: RCPT TO:<withdrawn@example.net>\nS: 550 5.7.1\n")
 }
 
 func TestAReloadThatWouldMoveAListenerChangesNothing(t *testing.T) {

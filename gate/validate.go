@@ -239,24 +239,56 @@ func (v Via) known() bool {
 	return slices.Contains([]Via{ViaMailbox, ViaAccount, ViaPhone, ViaPaper, ViaInPerson}, v)
 }
 
-// complete reports whether a grant brings the minimum proof of its method: to whom it was given, where, and what the
-// person read or did (ISO/IEC TS 27560, GDPR art. 7(1)). What Validate demands anyway is asked again, since a history
-// may be older than a rule.
-func (e *Event) complete(method Method) bool {
-	from := e.Source.Kind != ""
-	read := e.Wording.ID != "" && e.DefaultState != ""
-	to := e.Controller != ""
+// Missing names the JSON fields of the minimum proof that a grant, or what stands for one, does not bring; none for other
+// events.
+func (e Event) Missing() []string {
+	switch e.Type {
+	case Granted, Renewed:
+		return e.missing(e.grantMethod())
+	case ConfirmationRequested, Confirmed:
+		return e.missing(MethodDouble)
+	}
+	return nil
+}
+
+// complete reports whether a grant brings the minimum proof of its method.
+func (e *Event) complete(method Method) bool { return len(e.missing(method)) == 0 }
+
+// missing names what lacks of the minimum proof of a method: to whom consent was given, where, and what the person read
+// or did (ISO/IEC TS 27560, GDPR art. 7(1)). What Validate demands anyway is asked again, since a history may be older
+// than a rule.
+func (e *Event) missing(method Method) []string {
+	source := proof{"source", e.Source.Kind != ""}
+	wording, box := proof{"wording.id", e.Wording.ID != ""}, proof{"default_state", e.DefaultState != ""}
+	controller := proof{"controller", e.Controller != ""}
+	ev := e.Evidence
 	switch method {
 	case MethodPassive:
-		return from && read
-	case MethodActive, MethodDouble:
-		return from && read && to // that a double was confirmed is its state
+		return lacking(source, wording, box)
+	case MethodActive, MethodDouble: // that a double was confirmed is its state
+		return lacking(source, wording, box, controller)
 	case MethodVerbal, MethodPaper:
-		return from && to && e.Evidence.Ref != ""
+		return lacking(source, controller, proof{"evidence.ref", ev.Ref != ""})
 	case MethodSoft:
-		return from && to && e.Evidence.SaleRef != "" && e.Evidence.Category != "" && e.Evidence.OptoutOffered
+		return lacking(source, controller, proof{"evidence.sale_ref", ev.SaleRef != ""},
+			proof{"evidence.category", ev.Category != ""}, proof{"evidence.optout_offered", ev.OptoutOffered})
 	case MethodB2B, MethodImplied:
-		return from && to && e.Audience != ""
+		return lacking(source, controller, proof{"audience", e.Audience != ""})
 	}
-	return false
+	return []string{"method"} // nobody says how it was given
+}
+
+// proof is a field of an event and whether it is there.
+type proof struct {
+	field string
+	there bool
+}
+
+func lacking(proofs ...proof) (fields []string) {
+	for _, p := range proofs {
+		if !p.there {
+			fields = append(fields, p.field)
+		}
+	}
+	return fields
 }

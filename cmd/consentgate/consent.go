@@ -32,6 +32,7 @@ type recorded struct {
 	Purpose     string         `json:"purpose"`
 	State       gate.State     `json:"state,omitempty"` // of the purpose, afterwards
 	Duplicate   bool           `json:"duplicate,omitempty"`
+	Missing     []string       `json:"evidence_missing,omitempty"` // fields of the minimum proof that the event lacks
 }
 
 // record fills what every event of the command line has, applies it, and prints what became of it. live says that it
@@ -66,8 +67,14 @@ func (p *program) record(ctx context.Context, e gate.Event, live bool) error {
 	if e.Purpose != "" && e.Purpose != gate.AllPurposes {
 		r.State = s.stands(ctx, out).For(e.Purpose).State
 	}
+	if e.Type == gate.Granted && e.Method != gate.MethodImported {
+		r.Missing = e.Missing()
+	}
 	if err := p.print(r, func(w io.Writer) { fmt.Fprintln(w, r.text()) }); err != nil {
 		return err
+	}
+	if len(r.Missing) > 0 {
+		p.say("the minimum proof is missing: %s", strings.Join(r.Missing, ", "))
 	}
 	return inVain(e, out.Applied.Record)
 }

@@ -104,10 +104,12 @@ func (p *program) grantCommand() *cobra.Command {
   b2b, implied     with --audience and --source
   imported   a batch (--source import:ID): kept, never a permit
 
-After a refusal a grant only waits for confirmation.`,
+Where the minimum proof of the method is missing, it says which flags would bring it. After a refusal
+a grant only waits for confirmation.`,
 		Example: `  consentgate consent grant ann@example.com --purpose newsletter --method passive \
-      --source contest:summer-quiz --default-state ticked --wording nl-2026-03
-  consentgate consent grant bob@example.com --purpose newsletter --method active --default-state unticked`,
+      --source contest:summer-quiz --default-state ticked --wording nl-2026-03 --controller "Shop SAS"
+  consentgate consent grant bob@example.com --purpose newsletter --method active \
+      --source form:footer --default-state unticked --wording nl-2026-03 --controller "Shop SAS"`,
 		Args: oneAddress,
 		RunE: p.run(func(ctx context.Context, args []string) error { return p.grant(ctx, args[0], &f) }),
 	}

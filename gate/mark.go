@@ -130,6 +130,23 @@ func (m Marks) on(source string) []Mark {
 	return append(slices.Clip(m[kind]), m[source]...)
 }
 
+// Concerning returns the marks on the sources that grants of a history name, in order of time.
+func (m Marks) Concerning(events []Event) []Mark {
+	var found []Mark
+	for _, e := range events {
+		if !e.isGrant() && e.Type != ConfirmationRequested || e.Source.Kind == "" {
+			continue
+		}
+		for _, mark := range m.on(sourceText(e.Source)) {
+			if !slices.Contains(found, mark) {
+				found = append(found, mark)
+			}
+		}
+	}
+	slices.SortFunc(found, CompareMarks)
+	return found
+}
+
 // concern reports whether some consent of the record rests on a source with a mark.
 func (m Marks) concern(r Record) bool {
 	for _, c := range r.Consents {

@@ -17,7 +17,6 @@ import (
 
 	"github.com/consentgate/consentgate/gate"
 	"github.com/consentgate/consentgate/internal/app"
-	"github.com/consentgate/consentgate/internal/config"
 	"github.com/consentgate/consentgate/internal/evidence"
 	"github.com/consentgate/consentgate/internal/seal"
 )
@@ -103,23 +102,15 @@ func (p *program) document(ctx context.Context, s *opened, addr gate.Address, he
 	return evidence.Build(evidence.Material{
 		Header: header, Person: h.person, Blocks: h.blocks, Acts: h.acts, Wordings: h.wordings,
 		Controller: evidence.Party{Name: b.Name, Address: b.Address, Contact: b.Contact, PrivacyURL: b.PrivacyURL},
-		PublicURL:  s.cfg.Unsubscribe.PublicURL,
-		Storage:    kind + ", addresses " + s.cfg.StoreAddresses,
-		Retention:  retentionText(s.cfg.Retention),
+		OneClick:   s.cfg.Unsubscribe.PublicURL != "",
+		Marks:      h.marks,
+		Storage:    evidence.Storage{Store: kind, Addresses: s.cfg.StoreAddresses},
+		Retention:  evidence.Retention{Evidence: days(s.cfg.Retention.Evidence), Inactive: days(s.cfg.Retention.Inactive)},
 		Decisions:  decisions,
 	}), nil
 }
 
-// retentionText says for how long records stand, as the config does.
-func retentionText(r config.Retention) string {
-	days := func(d time.Duration) string {
-		if d == 0 {
-			return "forever"
-		}
-		return fmt.Sprintf("%dd", d/(24*time.Hour))
-	}
-	return fmt.Sprintf("evidence %s, inactive %s, refusals forever", days(r.Evidence), days(r.Inactive))
-}
+func days(d time.Duration) int { return int(d / (24 * time.Hour)) }
 
 // decisions are today's answers for the streams that need consent.
 func (p *program) decisions(s *opened, addr gate.Address, rec gate.Record) ([]evidence.Decision, error) {

@@ -18,6 +18,7 @@ import (
 type held struct {
 	id       gate.ID
 	person   gate.Person
+	marks    gate.Marks        // the standing ones
 	blocks   []gate.BlockEntry // newest first, without the sealed address
 	acts     []gate.AuditEntry
 	wordings []gate.WordingText // all that are kept
@@ -26,7 +27,11 @@ type held struct {
 // held reads all about one recipient, invalidated sources heeded.
 func (o *opened) held(ctx context.Context, addr gate.Address) (h held, err error) {
 	h.id = o.keys.ID(addr)
-	if h.person, err = o.marked(ctx).Person(ctx, h.id); err != nil {
+	marked := o.marked(ctx)
+	if h.marks, err = marked.Marks(); err != nil {
+		return h, err
+	}
+	if h.person, err = marked.Person(ctx, h.id); err != nil {
 		return h, err
 	}
 	h.person.ID = h.id

@@ -15,18 +15,20 @@ type Material struct {
 	Blocks     []gate.BlockEntry
 	Acts       []gate.AuditEntry // about the recipient
 	Wordings   []gate.WordingText
-	Controller Party  // whose gate this is; empty fields are not known
-	PublicURL  string // of the unsubscribe pages; empty: none
-	Storage    string // where records stand
-	Retention  string // for how long
+	Controller Party      // whose gate this is; empty fields are not known
+	Marks      gate.Marks // the standing ones
+	OneClick   bool       // messages carry an unsubscribe link
+	Storage    Storage
+	Retention  Retention
 	Decisions  []Decision
 }
 
 // Build makes the document.
 func Build(m Material) Document {
+	h := newHistory(m.Person.Events, m.Marks)
 	d := Document{
 		Schema: Schema, Standard: Standard, Record: m.Header,
-		Parties: m.parties(), Processing: m.processing(), Notices: m.notices(), Events: events(m.Person.Events),
+		Parties: m.parties(), Processing: m.processing(h), Notices: m.notices(), Events: h.log(), Invalid: h.invalidations(),
 		Suppressions: []Suppression{}, Decisions: m.Decisions, Blocks: []gate.BlockEntry{}, Audit: m.Acts,
 	}
 	d.Record.SchemaVersion, d.Record.PrincipalID = Schema, m.Person.ID
@@ -55,18 +57,21 @@ func (m Material) parties() []Party {
 	return parties
 }
 
-func (m Material) processing() []Processing {
+func (m Material) processing(h history) []Processing {
 	out := []Processing{}
 	for _, purpose := range slices.Sorted(maps.Keys(m.Person.Record.Consents)) {
 		c := m.Person.Record.Consents[purpose]
 		p := Processing{
-			Purpose: purpose, State: c.State, Since: c.At, LastAct: c.LastAct, Basis: basisOf(c), Method: c.Method, Via: c.Via,
+			Purpose: purpose, State: c.State, Since: c.At, LastAct: c.LastAct, Basis: h.basis(purpose, c), Method: c.Method, Via: c.Via,
 			Jurisdiction: cmp.Or(c.Jurisdiction, m.Person.Record.Jurisdiction), Audience: c.Audience, Withdrawn: c.Refused,
-			PrivacyNotice: m.Controller.PrivacyURL, StorageLocation: m.Storage,
-			Retention: m.Retention, Incomplete: c.Incomplete,
+			PrivacyNotice: m.Controller.PrivacyURL, Storage: m.Storage,
+			Retention: m.Retention, Incomplete: c.Incomplete, InvalidBecause: c.Why,
 		}
 		if e, ok := grantOf(m.Person.Events, purpose, c); ok {
 			p.DefaultState, p.Source, p.Controller, p.Notice = e.DefaultState, e.Source, e.Controller, e.Wording
+			if c.Incomplete {
+				p.Missing = e.Missing()
+			}
 		}
 		p.WithdrawalMethod, p.WithdrawalAt = m.withdrawal()
 		out = append(out, p)
@@ -76,8 +81,8 @@ func (m Material) processing() []Processing {
 
 func (m Material) withdrawal() (method, at string) {
 	switch {
-	case m.PublicURL != "":
-		return WithdrawalOneClick, m.PublicURL
+	case m.OneClick:
+		return WithdrawalOneClick, "" // each link is a token of the person's own
 	case m.Controller.Contact != "":
 		return WithdrawalContact, m.Controller.Contact
 	}
@@ -88,7 +93,8 @@ func (m Material) withdrawal() (method, at string) {
 // that was refused since has forgotten when, not on what it rested.
 func grantOf(events []gate.Event, purpose string, c gate.Consent) (grant gate.Event, ok bool) {
 	for _, e := range events {
-		gives := e.Type == gate.Granted || e.Type == gate.Renewed || e.Type == gate.ConfirmationRequested
+		gives := e.Type == gate.Granted || e.Type == gate.Renewed || e.Type == gate.ConfirmationRequested ||
+			e.Type == gate.Confirmed && c.Method == "" // which then is all the proof there is
 		if !gives || e.Purpose != purpose || sourceText(e.Source) != c.Source || e.Time.Unix() > c.At.Unix() {
 			continue
 		}
@@ -104,25 +110,6 @@ func sourceText(s gate.Source) string {
 		return s.Kind
 	}
 	return s.Kind + ":" + s.ID
-}
-
-// events are the history in the order in which it happened, each event with the state after it.
-func events(history []gate.Event) []Event {
-	ordered := slices.Clone(history)
-	slices.SortStableFunc(ordered, func(a, b gate.Event) int { return a.Time.Compare(b.Time) })
-	out := make([]Event, 0, len(ordered))
-	for i, e := range ordered {
-		v := Event{
-			Time: e.Time, Type: e.Type, Entity: e.Actor, ID: e.ID, Purpose: e.Purpose, Method: e.Method, Via: e.Via,
-			Controller: e.Controller, Jurisdiction: e.Jurisdiction, Audience: e.Audience, Source: e.Source,
-			DefaultState: e.DefaultState, Notice: e.Wording, Evidence: e.Evidence, IP: e.IP, UserAgent: e.UserAgent, Note: e.Note,
-		}
-		if e.Purpose != "" {
-			v.State = gate.Fold(ordered[:i+1]).For(e.Purpose).State
-		}
-		out = append(out, v)
-	}
-	return out
 }
 
 // notices are the wordings that events name, each once, with their texts.

@@ -22,6 +22,7 @@ type Document struct {
 	Processing   []Processing      `json:"processing"`
 	Notices      []Notice          `json:"notices"`
 	Events       []Event           `json:"events"`
+	Invalid      []Invalidation    `json:"invalidations"` // of sources that grants name, and that stand
 	Suppressions []Suppression     `json:"suppressions"`
 	Decisions    []Decision        `json:"decisions"`
 	Blocks       []gate.BlockEntry `json:"blocks"`
@@ -69,9 +70,32 @@ type Processing struct {
 	Withdrawn        time.Time         `json:"withdrawn,omitzero"`
 	WithdrawalMethod string            `json:"withdrawal_method"`       // one of the Withdrawal constants
 	WithdrawalAt     string            `json:"withdrawal_at,omitempty"` // URL or contact
-	StorageLocation  string            `json:"storage_location"`
-	Retention        string            `json:"retention_period"`
+	Storage          Storage           `json:"storage_location"`
+	Retention        Retention         `json:"retention_period"`
 	Incomplete       bool              `json:"evidence_incomplete,omitempty"`
+	Missing          []string          `json:"evidence_missing,omitempty"` // fields that the grant does not have
+	InvalidBecause   string            `json:"invalid_because,omitempty"`  // see Invalidations
+}
+
+// Storage is where records stand.
+type Storage struct {
+	Store     string `json:"store"`     // kind, such as redis
+	Addresses string `json:"addresses"` // encrypted, plain or none
+}
+
+// Retention is for how many days records stand; 0 is for ever. Refusals always do.
+type Retention struct {
+	Evidence int `json:"evidence_days"` // from the end of every consent
+	Inactive int `json:"inactive_days"` // from the person's last act
+}
+
+// Invalidation is an operator's word that a source is invalid, which no event of the history holds.
+type Invalidation struct {
+	ID     string    `json:"id"`
+	Source string    `json:"source"` // kind:id, or a kind for all its sources
+	Time   time.Time `json:"time"`
+	Actor  string    `json:"entity_id"`
+	Why    string    `json:"why"`
 }
 
 // Notice is a wording that events name, with the text that is kept of it.
@@ -91,10 +115,11 @@ const (
 	NoticeUnknown   = "unknown"   // no text is kept
 )
 
-// Event is an event of the history with the state that it led to.
+// Event is an event of the history, or an invalidation of a source, with the state that it led to.
 type Event struct {
 	Time         time.Time         `json:"event_time"`
-	State        gate.State        `json:"event_state,omitempty"` // of the purpose, after it; empty: it speaks of no purpose
+	State        gate.State        `json:"event_state,omitempty"` // of the purpose, after it
+	States       States            `json:"event_states,omitempty"`
 	Type         gate.EventType    `json:"event_type"`
 	Entity       string            `json:"entity_id,omitempty"` // who recorded it
 	ID           string            `json:"event_id"`
@@ -112,6 +137,9 @@ type Event struct {
 	UserAgent    string            `json:"user_agent,omitempty"`
 	Note         string            `json:"note,omitempty"`
 }
+
+// States are those of each purpose, after an event that speaks of all of them or of none.
+type States map[string]gate.State
 
 // Suppression is what keeps mail away whatever was agreed.
 type Suppression struct {
@@ -139,19 +167,27 @@ const (
 	WithdrawalController = "controller" // nothing is configured
 )
 
-// The lawful bases that a record may rest on.
+// The lawful bases that a record may rest on, and why there may be none.
 const (
-	BasisConsent = "consent"         // GDPR art. 6(1)(a)
-	BasisSoft    = "soft_opt_in"     // Directive 2002/58/EC art. 13(2)
-	BasisB2B     = "b2b_interest"    // a professional address, as far as a national law takes it
-	BasisImplied = "implied_consent" // CASL s. 10(9)
-	BasisNone    = "none"            // e.g. a pre-ticked box: GDPR recital 32, CJEU C-673/17
+	BasisConsent  = "consent"         // GDPR art. 6(1)(a)
+	BasisSoft     = "soft_opt_in"     // Directive 2002/58/EC art. 13(2)
+	BasisB2B      = "b2b_interest"    // a professional address, as far as a national law takes it
+	BasisImplied  = "implied_consent" // CASL s. 10(9)
+	BasisNone     = "none"            // a pre-ticked box: GDPR recital 32, CJEU C-673/17
+	BasisRefused  = "none_refused"    // and nothing was agreed before
+	BasisUnproven = "none_unproven"   // e.g. an import that does not say how consent was given
+	BasisInvalid  = "none_invalid"    // the source was declared invalid
 )
 
-// basisOf is what a consent rests or rested on.
+// basisOf is what a consent that nobody refused rests on.
 func basisOf(c gate.Consent) string {
-	if c.Method == gate.MethodPassive && c.Via == "" {
+	switch {
+	case c.State == gate.StateInvalidated:
+		return BasisInvalid
+	case c.Method == gate.MethodPassive && c.Via == "":
 		return BasisNone
+	case c.State == gate.StateActiveDouble || c.State == gate.StateActiveSingle:
+		return BasisConsent // also where a confirmation stands without any grant
 	}
 	switch c.Method {
 	case gate.MethodPassive, gate.MethodActive, gate.MethodDouble, gate.MethodVerbal, gate.MethodPaper:
@@ -163,8 +199,5 @@ func basisOf(c gate.Consent) string {
 	case gate.MethodImplied:
 		return BasisImplied
 	}
-	if c.State == gate.StateActiveDouble || c.State == gate.StateActiveSingle {
-		return BasisConsent // reopened by the person's confirmation, without any grant
-	}
-	return BasisNone
+	return BasisUnproven
 }

@@ -55,7 +55,7 @@ func material(t testing.TB) evidence.Material {
 		Acts:       []gate.AuditEntry{gate.AuditEntry{}.Next(gate.Act{Time: at(4), Actor: "cli:anna@mail", Name: "consent.evidence"})},
 		Wordings:   []gate.WordingText{nl},
 		Controller: evidence.Party{Name: "Shop SAS", Contact: "dpo@shop.example", PrivacyURL: "https://shop.example/privacy"},
-		PublicURL:  "https://u.shop.example",
+		OneClick:   true,
 		Decisions:  []evidence.Decision{{Stream: "newsletter", Verdict: gate.Block, Reason: gate.ReasonWithdrawn, Rule: "refusal"}},
 	}
 }

@@ -47,6 +47,17 @@ func (l *locale) Moment(t time.Time) string {
 	return t.UTC().Format("2006-01-02 15:04:05")
 }
 
+// Kept is a retention in words.
+func (l *locale) Kept(r Retention) string {
+	days := func(n int) string {
+		if n == 0 {
+			return l.T["for_ever"]
+		}
+		return fmt.Sprintf(l.T["days"], n)
+	}
+	return fmt.Sprintf(l.T["kept"], days(r.Evidence), days(r.Inactive))
+}
+
 // Colour is the class of a state: whether mail may follow from it.
 func (l *locale) Colour(s gate.State) string {
 	switch s {

@@ -11,7 +11,7 @@ TOOL := $(GO) tool -modfile=tools/go.mod
 GO_FILES = git ls-files -co --exclude-standard -- '*.go'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test check format screenshots chaos fuzz cover bench bench-short bench-posts bench-go clean
+.PHONY: help demo build test check format screenshots chaos fuzz cover bench bench-short bench-posts bench-go soak scaleout clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/consentgate/consentgate/bench/internal/load"
@@ -91,9 +92,7 @@ func (b *benchmark) sendBeside(ctx context.Context, v values) error {
 		return fmt.Errorf("%w\nthe gate's log ends:\n%s", err, b.crowded.Tail())
 	}
 	run, _ := m.read(j, sent.Took)
-	for metric, value := range run {
-		v[metric] = value
-	}
+	maps.Copy(v, run)
 	v[results.P50], v[results.P99] = percentile(sent.Times, 50), percentile(sent.Times, 99)
 	return b.upstream.Check(rig.Expected{
 		Messages: j.Messages, Recipients: 1, Size: messageSize, Copies: true, Samples: &rig.Judge{Keys: b.crowded.Keys, Bodies: b.bodies},

@@ -33,17 +33,18 @@ type Balancer struct {
 // StartBalancer starts one before gates, addresses of listeners that want the PROXY header.
 func StartBalancer(ctx context.Context, dir string, gates []string) (*Balancer, error) {
 	b := &Balancer{}
-	config := balancerDefaults
+	var config strings.Builder
+	config.WriteString(balancerDefaults)
 	for n := 1; n <= len(gates); n++ {
 		addr, err := FreeAddr(ctx)
 		if err != nil {
 			return nil, err
 		}
 		b.Doors = append(b.Doors, addr)
-		config += fmt.Sprintf("listen gates%d\n  bind %s\n%s", n, addr, servers(gates[:n]))
+		fmt.Fprintf(&config, "listen gates%d\n  bind %s\n%s", n, addr, servers(gates[:n]))
 	}
 	var err error
-	if b.Process, err = startHAProxy(ctx, dir, config); err != nil {
+	if b.Process, err = startHAProxy(ctx, dir, config.String()); err != nil {
 		return nil, err
 	}
 	return b, b.Await(startTime, func() bool {

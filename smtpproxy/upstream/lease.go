@@ -10,6 +10,10 @@ import (
 
 const endOfData = ".\r\n"
 
+// waitedLong is how long a new connection may wait for its first envelope and still count as new: a message that is
+// spooled takes its time, and an upstream may end what says nothing.
+const waitedLong = time.Second
+
 // Lease is the use of one connection for one message or for several, one after another. One goroutine uses it, in
 // this order for each message, and ends with Release or Abort:
 //
@@ -22,7 +26,8 @@ type Lease struct {
 	pool *Pool
 	ctx  context.Context //nolint:containedctx // of Get: a lease is one call in several steps
 	need Need
-	c    *conn // nil once the lease is over
+	c    *conn     // nil once the lease is over
+	held time.Time // since when c is
 
 	within time.Duration // see Within
 	until  time.Time     // of the Await that runs; zero: no bound but Options.Reply for each reply
@@ -39,7 +44,7 @@ type Lease struct {
 
 // hold takes c for this lease; the end of its context closes it.
 func (l *Lease) hold(c *conn) {
-	l.c = c
+	l.c, l.held = c, l.pool.opt.Now()
 	c.bind(l.ctx)
 }
 
@@ -65,6 +70,9 @@ func (l *Lease) Envelope(e Envelope) {
 	}
 	if l.content || l.open {
 		_ = l.c.fail(errOrder)
+	}
+	if l.pool.opt.Now().Sub(l.held) > waitedLong {
+		l.c.kept = true
 	}
 	l.env, l.bad, l.open = e, e.check(), true
 	l.restart()

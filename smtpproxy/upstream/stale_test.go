@@ -2,8 +2,10 @@ package upstream_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/consentgate/consentgate/smtpproxy/smtptest"
+	"github.com/consentgate/consentgate/smtpproxy/upstream"
 )
 
 func TestStaleConnectionCostsNoMessage(t *testing.T) {
@@ -60,6 +62,28 @@ func TestConnectionThatEndsBetweenTwoCopiesIsReplaced(t *testing.T) {
 			if u.Total() != 2 {
 				t.Errorf("%d connections, want 2", u.Total())
 			}
+		})
+	}
+}
+
+// TestANewConnectionThatEndsWhileItWaitsIsReplaced: a message that is spooled may take longer than the upstream waits.
+func TestANewConnectionThatEndsWhileItWaitsIsReplaced(t *testing.T) {
+	t.Parallel()
+	for waited, want := range map[time.Duration]string{2 * time.Second: "reply", time.Millisecond: "unavailable"} {
+		t.Run(waited.String(), func(t *testing.T) {
+			t.Parallel()
+			u := smtptest.Start(t)
+			now := time.Now()
+			p := newPool(t, func(o *upstream.Options) { o.Now = func() time.Time { return now } }, u)
+			l := get(t, p)
+			u.CloseConnections()
+			smtptest.Eventually(t, "the connection has ended", func() bool { return u.Open() == 0 })
+			now = now.Add(waited)
+			l.Envelope(envelope("x"))
+			if _, err := l.Await(); class(err) != want {
+				t.Errorf("Await: %v, want %q", err, want)
+			}
+			l.Abort()
 		})
 	}
 }

@@ -88,9 +88,19 @@ func (d *delivery) note(ctx context.Context, recipients []int, ttl time.Duration
 func (d *delivery) members(recipients []int) []string {
 	out := make([]string, len(recipients))
 	for i, r := range recipients {
-		out[i] = d.tx.rcpts[r].id.String()
+		out[i] = d.tx.rcpts[r].member()
 	}
 	return out
+}
+
+// member is the recipient as the ledger knows it: the id, and where its mailbox is spelled otherwise than the id's, two
+// octets that tell spellings apart, since each gets a copy. Two say nothing about the address to whom it is not known.
+func (r *recipient) member() string {
+	if r.path.Mailbox == r.addr.Canonical() {
+		return r.id.String()
+	}
+	spelling := sha256.Sum256([]byte(r.path.Mailbox))
+	return r.id.String() + "." + hex.EncodeToString(spelling[:2])
 }
 
 // enter takes the message's lease, so that nobody else sends it at the same time, and leaves out what an earlier try
@@ -127,7 +137,7 @@ func (d *delivery) leaveOut(members []string) {
 	if !d.noted {
 		return
 	}
-	served := func(r int) bool { return slices.Contains(members, d.tx.rcpts[r].id.String()) }
+	served := func(r int) bool { return slices.Contains(members, d.tx.rcpts[r].member()) }
 	for i, c := range d.copies {
 		for _, r := range c.Recipients {
 			if served(r) {

@@ -146,6 +146,19 @@ func TestARetryThatShrinksToOneRecipientIsKnownAgain(t *testing.T) {
 	}
 }
 
+// TestTwoSpellingsOfAnAddressAreNotedApart: both are forwarded as they were written, so each may have to wait alone.
+func TestTwoSpellingsOfAnAddressAreNotedApart(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	w.upstream.OnRcpt("double@example.net", smtptest.Reply("450 4.2.0 greylisted").Times(1))
+	w.play(message("order@shop.example.com", "451 4.4.2 Delivered to 1 of 2", "double", "DOUBLE"))
+	w.play(message("order@shop.example.com", "250", "double", "DOUBLE"))
+	w.wantServed(1, "double", "DOUBLE")
+	if w.partlyDelivered() {
+		t.Error("the ledger is open though the message is done")
+	}
+}
+
 // note leaves an entry in the ledger.
 func (w *world) note(key string) {
 	w.tb.Helper()

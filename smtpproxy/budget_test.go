@@ -75,6 +75,24 @@ func TestASpentBudgetDoesNotStopReceipts(t *testing.T) {
 	w.wantServed(1, "none")
 }
 
+func TestARefusedSenderCostsWhatARefusedRecipientCosts(t *testing.T) {
+	t.Parallel()
+	const stranger = "C: MAIL FROM:<x@evil.example>\n"
+	for name, change := range map[string]build{
+		"in one session": func(_ *world, o *smtpproxy.Options) { o.Limits.Refused, o.Limits.RefusedDelay = 2, 0 },
+		"in an hour":     hourly(2),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := start(t, withCredential, change)
+			dial(w).Play(signIn + "S: 235\n" + strings.Repeat(stranger+"S: 550 5.7.1\n", 2) + stranger + "S: 421 4.7.0\nS.\n")
+			if n := len(w.blocks.all()); n != 2 {
+				t.Errorf("%d entries, want one for each refusal that was heard", n)
+			}
+		})
+	}
+}
+
 func TestWhatADiscardedRecipientHearsCostsNothing(t *testing.T) {
 	t.Parallel()
 	w := start(t, hourly(1))

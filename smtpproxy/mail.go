@@ -1,6 +1,7 @@
 package smtpproxy
 
 import (
+	"context"
 	"slices"
 	"strconv"
 	"strings"
@@ -51,7 +52,7 @@ func nullStream(mode gate.Mode) *gate.Stream {
 }
 
 // mail begins a transaction: who may, from where, in which stream.
-func (s *session) mail(arg string) error {
+func (s *session) mail(ctx context.Context, arg string) error {
 	if err := s.mayMail(); err != nil {
 		return err
 	}
@@ -63,7 +64,7 @@ func (s *session) mail(arg string) error {
 	if err := s.mailParams(tx); err != nil {
 		return err
 	}
-	if err := s.choose(tx); err != nil {
+	if err := s.choose(ctx, tx); err != nil {
 		return err
 	}
 	s.tx = tx
@@ -121,21 +122,21 @@ func (s *session) mailParams(tx *transaction) error {
 }
 
 // choose finds the stream, and refuses a sender that the credential or the listener does not list.
-func (s *session) choose(tx *transaction) error {
+func (s *session) choose(ctx context.Context, tx *transaction) error {
 	if tx.null() {
 		tx.stream = nullStream(s.set.Mode)
 		return nil
 	}
 	sender, err := gate.ParseAddress(tx.from.Mailbox)
 	if err != nil {
-		return s.refuseSender(tx, gate.ReasonInvalidAddress)
+		return s.refuseSender(ctx, tx, gate.ReasonInvalidAddress)
 	}
 	tx.sender = sender
 	if sender.NeedsUTF8() && !tx.utf8 {
-		return s.refuseSender(tx, gate.ReasonInvalidAddress)
+		return s.refuseSender(ctx, tx, gate.ReasonInvalidAddress)
 	}
 	if !s.senderAllowed(sender) {
-		return s.refuseSender(tx, gate.ReasonSenderNotAllowed)
+		return s.refuseSender(ctx, tx, gate.ReasonSenderNotAllowed)
 	}
 	candidates := s.candidates()
 	if s.outright != "" && len(candidates) == 1 {
@@ -144,7 +145,7 @@ func (s *session) choose(tx *transaction) error {
 	}
 	st, reason := gate.PickStream(candidates, sender, s.set.DefaultStream)
 	if reason != "" {
-		return s.refuseSender(tx, reason)
+		return s.refuseSender(ctx, tx, reason)
 	}
 	tx.stream = st
 	return nil
@@ -160,8 +161,17 @@ func (s *session) senderAllowed(sender gate.Address) bool {
 // senderRule is the rule behind a refusal of the reverse-path.
 const senderRule = "sender"
 
-// refuseSender blocks the whole transaction at MAIL.
-func (s *session) refuseSender(tx *transaction, reason gate.Reason) error {
+// refuseSender blocks the whole transaction at MAIL. It costs what a refused recipient costs, since each refusal is a
+// block entry, and who sends nothing else would push the others out of the log.
+func (s *session) refuseSender(ctx context.Context, tx *transaction, reason gate.Reason) error {
+	if s.exhausted() {
+		return s.endRefused()
+	}
+	due := s.spendRefused(1)
+	if due.end {
+		return s.endRefused()
+	}
+	s.srv.slow(ctx, due.wait)
 	d := gate.Decision{Verdict: gate.Block, Reason: reason, Rule: senderRule, Hint: senderHint(reason)}
 	return s.blockAll(tx, "rcpt", d)
 }

@@ -223,7 +223,7 @@ func (s *session) command(ctx context.Context, cmd wire.Command) error {
 	case wire.AUTH:
 		return s.auth(ctx, cmd.Arg)
 	case wire.MAIL:
-		return s.mail(cmd.Arg)
+		return s.mail(ctx, cmd.Arg)
 	case wire.RCPT:
 		return s.rcpt(ctx, cmd)
 	case wire.DATA:

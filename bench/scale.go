@@ -87,12 +87,13 @@ func (b *benchmark) sendBeside(ctx context.Context, v values) error {
 		From: rig.FromPerRecipient, Sessions: b.o.Active, Messages: min(b.o.Records, b.o.Active*b.o.Each), Size: messageSize, Recipients: 1, Kept: true,
 	}
 	m := startMeter(b.crowded.PID, b.redis)
-	sent, err := load.Swarm{Addr: b.crowded.Addr}.Run(ctx, j)
+	sent, err := load.Swarm{Addr: b.crowded.Addr, Retry: maxTries}.Run(ctx, j)
 	if err != nil {
 		return fmt.Errorf("%w\nthe gate's log ends:\n%s", err, b.crowded.Tail())
 	}
 	run, _ := m.read(j, sent.Took)
 	maps.Copy(v, run)
+	v[results.Retried] = float64(sent.Retried)
 	v[results.P50], v[results.P99] = percentile(sent.Times, 50), percentile(sent.Times, 99)
 	return b.upstream.Check(rig.Expected{
 		Messages: j.Messages, Recipients: 1, Size: messageSize, Copies: true, Samples: &rig.Judge{Keys: b.crowded.Keys, Bodies: b.bodies},

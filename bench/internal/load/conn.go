@@ -149,6 +149,8 @@ func (c *Conn) expect(want int) error {
 		return nil
 	case code/100 == 4:
 		return fmt.Errorf("%w: %q", ErrDeferred, text)
+	case code/100 == 5:
+		return fmt.Errorf("%w: got %q, want %d", ErrRefused, text, want)
 	}
 	return fmt.Errorf("got %q, want %d", text, want)
 }

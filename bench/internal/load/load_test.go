@@ -4,6 +4,8 @@ package load_test
 
 import (
 	"context"
+	"crypto/tls"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -111,5 +113,16 @@ func TestNothingIsSentOffLoopback(t *testing.T) {
 		if _, err := load.Dial(addr); err == nil {
 			t.Errorf("a connection to %q", addr)
 		}
+	}
+}
+
+func TestASwarmDoesNotInsistWhereItIsRefused(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	w := load.Swarm{Addr: s.Addr(), TLS: &tls.Config{MinVersion: tls.VersionTLS12}, Retry: 1000}
+	// This upstream does not know STARTTLS: 500.
+	sent, err := w.Run(t.Context(), load.Job{From: "news@bench.test", Sessions: 1, Messages: 1, Size: 100, Recipients: 1})
+	if !errors.Is(err, load.ErrRefused) || sent.Retried != 0 {
+		t.Errorf("%d retries, error %v, want none and %v", sent.Retried, err, load.ErrRefused)
 	}
 }

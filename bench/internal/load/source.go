@@ -62,6 +62,9 @@ func Source(ctx context.Context, path, addr string, j Job) (time.Duration, error
 // ErrDeferred is a reply that asks to try again: no mail is lost, but this run is no measure.
 var ErrDeferred = errors.New("deferred")
 
+// ErrRefused is a reply that says never.
+var ErrRefused = errors.New("refused")
+
 // deferral is how smtp-source tells of a 4xx: "fatal: rcpt to rejected: 451 4.3.0 …".
 func deferral() *regexp.Regexp { return regexp.MustCompile(`: 4\d\d `) }
 

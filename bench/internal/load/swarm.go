@@ -18,7 +18,7 @@ import (
 type Swarm struct {
 	Addr string
 	TLS  *tls.Config // nil: in the clear
-	// Retry is how often a message whose session broke is sent again, in a new session.
+	// Retry is how often a message that was deferred, or whose session broke, is sent again, in a new session.
 	Retry int
 }
 
@@ -74,7 +74,7 @@ func (w *swarming) session(ctx context.Context) (err error) {
 // insist sends message n until it is taken or enough was tried, and returns the session to go on with, or nil.
 func (w *swarming) insist(ctx context.Context, c *Conn, n int) (*Conn, error) {
 	c, err := w.one(ctx, c, n)
-	for try := 0; err != nil && try < w.Retry && ctx.Err() == nil; try++ {
+	for try := 0; err != nil && !errors.Is(err, ErrRefused) && try < w.Retry && ctx.Err() == nil; try++ {
 		w.retried.Add(1)
 		time.Sleep(retryPause)
 		c, err = w.one(ctx, nil, n)

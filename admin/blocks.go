@@ -2,6 +2,8 @@ package admin
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/consentgate/consentgate/gate"
@@ -35,6 +37,27 @@ func (in *blocksInput) query() (gate.BlockQuery, error) {
 	return q, err
 }
 
+// selection says for the audit log which entries are shown.
+func (in *blocksInput) selection() string {
+	var parts []string
+	for _, f := range [][2]string{{"stream", in.Stream}, {"reason", in.Reason}, {"since", moment(in.Since)}, {"until", moment(in.Until)}} {
+		if f[1] != "" {
+			parts = append(parts, f[0]+" "+f[1])
+		}
+	}
+	if len(parts) == 0 && in.RecipientID == "" {
+		parts = append(parts, "entries all")
+	}
+	return strings.Join(append(parts, fmt.Sprint("page of ", in.Limit)), ", ")
+}
+
+func moment(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339)
+}
+
 // blocks answers a page. A page begins behind the last entry of the one before, wherever that stands by now: new
 // entries come in front, and those that were dropped meanwhile were the oldest.
 func (s *Server) blocks(ctx context.Context, in *blocksInput) (*blocksOutput, error) {
@@ -42,7 +65,7 @@ func (s *Server) blocks(ctx context.Context, in *blocksInput) (*blocksOutput, er
 	if err != nil {
 		return nil, err
 	}
-	if err := s.mayReveal(ctx, in.Reveal, "blocked.reveal", q.Recipient); err != nil {
+	if err := s.mayReveal(ctx, in.Reveal, "blocked.reveal", q.Recipient, in.selection()); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)

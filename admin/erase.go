@@ -31,7 +31,7 @@ func (s *Server) erase(ctx context.Context, in *eraseInput) (*eraseOutput, error
 		return nil, err
 	}
 	id := s.opt.Keys.ID(addr)
-	detail := ""
+	detail := "proof no"
 	if in.Body.KeepProof {
 		detail = "proof yes"
 	}

@@ -23,8 +23,9 @@ type linkOutput struct {
 	}
 }
 
-// link makes a link; it reads and records nothing.
-func (s *Server) link(_ context.Context, in *linkInput) (*linkOutput, error) {
+// link makes a link; it changes nothing on record. That a person made one by hand is noted; applications make one for
+// every account page.
+func (s *Server) link(ctx context.Context, in *linkInput) (*linkOutput, error) {
 	addr, err := address(in.Body.Recipient)
 	if err != nil {
 		return nil, err
@@ -34,6 +35,11 @@ func (s *Server) link(_ context.Context, in *linkInput) (*linkOutput, error) {
 		return nil, newProblem(http.StatusNotImplemented, "there is no public page: set unsubscribe.public_url in the config file")
 	}
 	id := s.opt.Keys.ID(addr)
+	if holder(ctx).Role != RoleIngest {
+		if err := s.audit(ctx, "link", id, ""); err != nil {
+			return nil, err
+		}
+	}
 	out := new(linkOutput)
 	out.Body.RecipientID, out.Body.URL = id.String(), links.Preferences(id)
 	return out, nil
@@ -169,7 +175,7 @@ func recipientID(text string) (gate.ID, error) {
 }
 
 func (s *Server) record(ctx context.Context, id gate.ID, reveal bool) (*recordOutput, error) {
-	if err := s.mayReveal(ctx, reveal, "consent.reveal", id); err != nil {
+	if err := s.mayReveal(ctx, reveal, "consent.reveal", id, ""); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
@@ -208,14 +214,14 @@ func answerOf(rec gate.Record) recordAnswer {
 }
 
 // mayReveal refuses to reveal to anybody but a dpo, and notes that it was done.
-func (s *Server) mayReveal(ctx context.Context, reveal bool, act string, id gate.ID) error {
+func (s *Server) mayReveal(ctx context.Context, reveal bool, act string, id gate.ID, detail string) error {
 	switch {
 	case !reveal:
 		return nil
 	case !holder(ctx).Role.covers(RoleDPO):
 		return newProblem(http.StatusForbidden, "revealing takes a token of role dpo")
 	}
-	return s.audit(ctx, act, id, "")
+	return s.audit(ctx, act, id, detail)
 }
 
 // shown is a sealed address for people to read: masked, unless revealed; empty where none is kept or can be read.

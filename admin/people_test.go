@@ -227,7 +227,25 @@ func TestBlocksShowAddressesToADPOOnly(t *testing.T) {
 	}
 	problemOf(t, s.ask(t, admin.RoleOperator, "/api/v1/blocks?reveal=true", ""), http.StatusForbidden, "role dpo")
 	s.ask(t, admin.RoleDPO, "/api/v1/blocks?reveal=true", "").into(t, &p)
-	if p.Blocks[0].Recipient != ann || p.Blocks[0].Address != "" || len(s.acts) != 1 || s.acts[0].Name != "blocked.reveal" {
+	if p.Blocks[0].Recipient != ann || p.Blocks[0].Address != "" || len(s.acts) != 1 || s.acts[0].Name != "blocked.reveal" ||
+		s.acts[0].Detail != "entries all, page of 100" {
 		t.Errorf("got %+v, noted %+v", p, s.acts)
+	}
+	s.ask(t, admin.RoleDPO, "/api/v1/blocks?reveal=true&stream=newsletter&since=2026-11-01T00:00:00Z&limit=5", "")
+	if want := "stream newsletter, since 2026-11-01T00:00:00Z, page of 5"; s.acts[1].Detail != want {
+		t.Errorf("noted %+v, want the detail %q", s.acts[1], want)
+	}
+}
+
+func TestALinkMadeByHandIsNotedAndAnApplicationsIsNot(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, nil)
+	s.ask(t, admin.RoleIngest, "/api/v1/links", `{"recipient":"ann@example.com"}`)
+	if len(s.acts) != 0 {
+		t.Errorf("noted: %+v", s.acts)
+	}
+	s.ask(t, admin.RoleOperator, "/api/v1/links", `{"recipient":"ann@example.com"}`)
+	if len(s.acts) != 1 || s.acts[0].Name != "link" || s.acts[0].Subject.IsZero() {
+		t.Errorf("noted: %+v", s.acts)
 	}
 }

@@ -67,7 +67,7 @@ func (p *program) blocked(ctx context.Context, f blockedFlags) error {
 		}
 		q.Recipient = s.keys.ID(addr)
 	}
-	if err := p.reveal(ctx, s, f.reveal, "blocked.reveal", q.Recipient, "stream "+f.stream, "reason "+f.reason, "since "+f.since); err != nil {
+	if err := p.reveal(ctx, s, f.reveal, "blocked.reveal", q.Recipient, f.selection()...); err != nil {
 		return err
 	}
 	show := func(e gate.BlockEntry) error { return out.entry(s.entry(e, f.reveal)) }
@@ -83,6 +83,14 @@ func (p *program) blocked(ctx context.Context, f blockedFlags) error {
 		}
 	}
 	return out.flush()
+}
+
+// selection says for the audit log which entries are shown.
+func (f blockedFlags) selection() []string {
+	if f.stream+f.reason+f.since+f.recipient == "" {
+		return []string{"entries all"}
+	}
+	return []string{"stream " + f.stream, "reason " + f.reason, "since " + f.since}
 }
 
 // query reads the flags that select, all but the recipient, whose id needs the keys.

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -155,8 +157,7 @@ func (p *program) importFile(ctx context.Context, path string, f *importFlags) e
 		return err
 	}
 	if !f.dryRun {
-		if err := p.act(ctx, s, "import", gate.ID{}, "batch "+reading.Batch, "format "+reading.Format, "preset "+f.preset,
-			"purpose "+f.purpose); err != nil {
+		if err := p.importAct(ctx, s, path, f, reading); err != nil {
 			return err
 		}
 	}
@@ -170,6 +171,35 @@ func (p *program) importFile(ctx context.Context, path string, f *importFlags) e
 		return asUsage(err)
 	}
 	return p.imported(sum, f, err)
+}
+
+// importAct writes down which file is imported, by the hash of its bytes, and whose word stands for what is claimed of it.
+func (p *program) importAct(ctx context.Context, s *opened, path string, f *importFlags, r bulk.Reading) error {
+	sum := "unknown: standard input"
+	if path != "-" {
+		var err error
+		if sum, err = fileSum(path); err != nil {
+			return err
+		}
+	}
+	return p.act(ctx, s, "import", gate.ID{}, "batch "+r.Batch, "sha256 "+sum, "format "+r.Format, "preset "+f.preset,
+		"purpose "+f.purpose, "at "+f.at, "set "+strings.Join(f.values, " "), "attest "+f.attest)
+}
+
+func fileSum(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", fmt.Errorf("import: %w", err)
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return "unknown: no regular file", err // a pipe can be read once
+	}
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", fmt.Errorf("import: %w", err)
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
 // importer is what does the work, into the store or past it.

@@ -79,7 +79,12 @@ func (p *program) keyRotate(ctx context.Context, kind seal.Kind, in string) erro
 	if kind == seal.EncryptionKey && s.cfg.StoreAddresses != seal.AddressesEncrypted {
 		return fmt.Errorf("store_addresses is %s: there is nothing to seal again", s.cfg.StoreAddresses)
 	}
-	if err := p.act(ctx, s, "key.rotate", gate.ID{}, "kind "+string(kind), "from "+when(r.From)); err != nil {
+	if kind == seal.EncryptionKey {
+		if err := r.takeOver(s.cfg.DataDir, wait); err != nil {
+			return err
+		}
+	}
+	if err := p.act(ctx, s, "key.rotate", gate.ID{}, "kind "+string(kind), "from "+when(r.From), "resumed "+r.resumed()); err != nil {
 		return err
 	}
 	if kind == seal.TokenKey {
@@ -88,8 +93,10 @@ func (p *program) keyRotate(ctx context.Context, kind seal.Kind, in string) erro
 		}
 		return p.sayRotated(r)
 	}
-	if err := r.newEncryptionKey(s.cfg.DataDir, wait); err != nil {
-		return err
+	if r.Number == 0 {
+		if err := r.newEncryptionKey(s.cfg.DataDir); err != nil {
+			return err
+		}
 	}
 	if r.From.After(p.now()) {
 		return p.sayRotated(r)
@@ -97,20 +104,32 @@ func (p *program) keyRotate(ctx context.Context, kind seal.Kind, in string) erro
 	return p.reseal(ctx, s, r)
 }
 
-// newEncryptionKey adds a key, unless a rotation was begun that is not complete yet.
-func (r *rotated) newEncryptionKey(dir string, wait time.Duration) error {
-	pending := filepath.Join(dir, rotationFile)
-	text, err := os.ReadFile(pending)
-	if err == nil {
-		return r.pending(string(text), wait)
-	}
-	if !errors.Is(err, fs.ErrNotExist) {
+// takeOver finds a rotation that was begun and is not complete; r.Number stays 0 where there is none.
+func (r *rotated) takeOver(dir string, wait time.Duration) error {
+	text, err := os.ReadFile(filepath.Join(dir, rotationFile))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
 		return err
 	}
+	return r.pending(string(text), wait)
+}
+
+// resumed names the key of a rotation that is gone on with; empty for a new one.
+func (r *rotated) resumed() string {
+	if r.Number == 0 {
+		return ""
+	}
+	return fmt.Sprint("key ", r.Number)
+}
+
+// newEncryptionKey adds a key and remembers that a rotation to it is under way.
+func (r *rotated) newEncryptionKey(dir string) (err error) {
 	if r.Number, err = seal.Rotate(dir, seal.EncryptionKey, rand.Reader, r.From); err != nil {
 		return err
 	}
-	return os.WriteFile(pending, fmt.Appendf(nil, "%d %s\n", r.Number, when(r.From)), 0o600)
+	return os.WriteFile(filepath.Join(dir, rotationFile), fmt.Appendf(nil, "%d %s\n", r.Number, when(r.From)), 0o600)
 }
 
 // pending takes over the rotation that was begun.

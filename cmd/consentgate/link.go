@@ -19,7 +19,7 @@ func (p *program) linkCommand() *cobra.Command {
 		Long: `Print the URL of a person's preference page, for their account page or a receipt: there they see
 what they agreed to, and change it. The URL does not expire. Whoever has it can stop mail and ask
 for it, and only the person's mailbox can confirm what was asked for. It needs
-unsubscribe.public_url, and records nothing.`,
+unsubscribe.public_url, and changes nothing on record; that a link was made stands in the audit log.`,
 		Example: `  consentgate link ann@example.com
   consentgate link ann@example.com --json`,
 		Args: oneAddress,
@@ -52,6 +52,9 @@ func (p *program) link(ctx context.Context, recipient string) error {
 		return err
 	}
 	defer s.close()
+	if err := p.act(ctx, s, "link", s.keys.ID(addr)); err != nil {
+		return err
+	}
 	links, err := unsub.NewLinks(unsub.Tokens{Keys: s.keys}, cfg.Unsubscribe.PublicURL, "")
 	if err != nil {
 		return err

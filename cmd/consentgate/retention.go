@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -52,7 +53,7 @@ func (p *program) retentionRun(ctx context.Context, dry bool) error {
 		return err
 	}
 	if !dry {
-		if err := p.act(ctx, s, "retention.run", gate.ID{}); err != nil {
+		if err := p.act(ctx, s, "retention.run", gate.ID{}, app.RetentionPeriods(s.cfg).String()); err != nil {
 			return err
 		}
 	}
@@ -67,6 +68,12 @@ func (p *program) retentionRun(ctx context.Context, dry bool) error {
 		err = job.People(ctx, &r.Report)
 	}
 	bar.end()
+	if !dry {
+		_, noted := s.AppendAct(context.WithoutCancel(ctx), gate.Act{
+			Time: p.now(), Actor: p.actor(), Role: roleLocal, Name: "retention.done", Detail: r.Report.String(),
+		})
+		err = errors.Join(err, noted)
+	}
 	if err != nil {
 		return fmt.Errorf("retention: %w", err)
 	}

@@ -2,10 +2,12 @@ package app
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/oklog/ulid/v2"
 
+	"github.com/consentgate/consentgate/gate"
 	"github.com/consentgate/consentgate/internal/config"
 	"github.com/consentgate/consentgate/internal/retention"
 )
@@ -57,8 +59,8 @@ func (a *App) retainOnce(ctx context.Context) error {
 		return err
 	}
 	a.log.Info("retention", "blocks", r.Blocks, "evidence", r.Evidence, "inactive", r.Inactive, "refusals_kept", r.Kept)
-	if counted := a.store.AddCounts(ctx, now, counts); err == nil {
-		err = counted
-	}
-	return err
+	_, noted := a.store.AppendAct(ctx, gate.Act{
+		Time: now, Actor: "gate:" + cfg.Hostname, Role: roleConfig, Name: "retention.done", Detail: r.String(),
+	})
+	return errors.Join(err, noted, a.store.AddCounts(ctx, now, counts))
 }

@@ -25,6 +25,17 @@ type Periods struct {
 // People reports whether anything but block entries is removed.
 func (p Periods) People() bool { return p.Evidence > 0 || p.Inactive > 0 }
 
+// String is one line, as the audit log keeps it.
+func (p Periods) String() string {
+	days := func(d time.Duration) string {
+		if d == 0 {
+			return "for ever"
+		}
+		return fmt.Sprintf("%gd", d.Hours()/24)
+	}
+	return fmt.Sprintf("blocks %s, evidence %s, inactive %s", days(p.Blocks), days(p.Evidence), days(p.Inactive))
+}
+
 // Store is what retention reads and writes.
 type Store interface {
 	gate.Scanner
@@ -56,6 +67,11 @@ type Report struct {
 	Evidence   int `json:"evidence"`   // recipients whose history went since their consent had ended
 	Inactive   int `json:"inactive"`   // recipients whose history went since they had not acted
 	Kept       int `json:"kept"`       // of both: whose refusal stays under the recipient id
+}
+
+// String is one line, as the audit log keeps it.
+func (r Report) String() string {
+	return fmt.Sprintf("removed: blocks %d, evidence %d, inactive %d; refusals kept %d", r.Blocks, r.Evidence, r.Inactive, r.Kept)
 }
 
 // batchSize is how many recipients are rewritten in one call.

@@ -20,7 +20,8 @@ func (p *program) checkCommand() *cobra.Command {
 		Long: `Say what the gate would decide about a recipient of a stream now: verdict, reason, the rule that
 decided, the law behind it, and what would unblock. Nothing is sent and nothing is recorded.
 
-Exit codes: 0 permit, 3 block, 4 defer (the store does not answer).`,
+Exit codes: 0 permit, 3 block, 4 defer (the store does not answer, or takes no
+writes, as a replica: what it says of people may be old).`,
 		Example: `  consentgate check ann@example.com --stream newsletter
   consentgate check ann@example.com --stream newsletter --json | jq -r .reason`,
 		Args: oneAddress,
@@ -94,6 +95,10 @@ func (p *program) lookup(ctx context.Context, cfg *config.Config, addr gate.Addr
 	}
 	defer s.close()
 	id := s.keys.ID(addr)
+	if err := s.Ping(ctx); err != nil { // a replica answers, with what its master had a while ago
+		p.say("%v", err)
+		return id.String(), gate.Lookup{Err: err}, nil
+	}
 	return id.String(), s.marked(ctx).Records(ctx, []gate.ID{id})[0], nil
 }
 

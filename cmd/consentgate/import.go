@@ -152,6 +152,9 @@ func (p *program) importFile(ctx context.Context, path string, f *importFlags) e
 		return err
 	}
 	defer s.close()
+	if err := s.Ping(ctx); err != nil { // a dry run writes nothing, and counts whom a store of today lets through
+		return err
+	}
 	im, err := p.importer(s, f.dryRun)
 	if err != nil {
 		return err

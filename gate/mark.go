@@ -52,6 +52,9 @@ func (m Mark) Validate() error {
 	return nil
 }
 
+// Covers reports whether a source, as a record writes it, is the one that the mark names or one of its kind.
+func (m Mark) Covers(source string) bool { return m.strike().Source.covers(source) }
+
 // Marks are the marks that stand, by source, each source's in order of time. Without any they invalidate nothing.
 type Marks map[string][]Mark
 

@@ -10,12 +10,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/consentgate/consentgate/gate"
+	"github.com/consentgate/consentgate/internal/stats"
 )
 
 // invalidateFlags are those of invalidate.
 type invalidateFlags struct {
 	source, why string
 	lift, list  bool
+	count       bool
 }
 
 func (p *program) invalidateCommand() *cobra.Command {
@@ -30,9 +32,13 @@ many there are; gates follow within a second.
 What the same source said before, and says again, is nothing then. Consent that a person gives
 elsewhere later counts, and so does a confirmation by the person. Refusals stay as they are.
 
+A source of which no grant was ever counted is warned of: its name may be wrong. --count looks through
+all records and says how many consents rest on it now; it sets no mark.
+
 --source is KIND:ID, or a KIND alone for all its sources. --lift takes the word back, --list shows
 all that was ever said, by whom and why: nothing of that is deleted.`,
-		Example: `  consentgate invalidate --source contest:summer-quiz --why "the box was ticked (complaint 4711)"
+		Example: `  consentgate invalidate --source contest:summer-quiz --count
+  consentgate invalidate --source contest:summer-quiz --why "the box was ticked (complaint 4711)"
   consentgate invalidate --source contest:summer-quiz --lift --why "it was another form, see 4711"
   consentgate invalidate --list`,
 		Args: cobra.NoArgs,
@@ -43,12 +49,13 @@ all that was ever said, by whom and why: nothing of that is deleted.`,
 	flags.StringVar(&f.why, "why", "", "the reason, as `text` for whoever has to answer for it later")
 	flags.BoolVar(&f.lift, "lift", false, "take back that the source is invalid")
 	flags.BoolVar(&f.list, "list", false, "show what was declared invalid, and lifted")
+	flags.BoolVar(&f.count, "count", false, "count what rests on the source, and change nothing")
 	return cmd
 }
 
 func (p *program) invalidate(ctx context.Context, f invalidateFlags) error {
 	if f.list {
-		if f.source != "" || f.why != "" || f.lift {
+		if f.source != "" || f.why != "" || f.lift || f.count {
 			return usage("--list goes alone")
 		}
 		return p.listMarks(ctx)
@@ -59,6 +66,10 @@ func (p *program) invalidate(ctx context.Context, f invalidateFlags) error {
 	switch {
 	case f.source == "":
 		return usage("--source is missing: name it as KIND:ID, such as contest:summer-quiz")
+	case f.count && (f.why != "" || f.lift):
+		return usage("--count changes nothing: it goes without --why and --lift")
+	case f.count:
+		m.Why = "count"
 	case f.why == "":
 		return usage("--why is missing: say why, for whoever has to answer for it later")
 	}
@@ -70,7 +81,59 @@ func (p *program) invalidate(ctx context.Context, f invalidateFlags) error {
 		return err
 	}
 	defer s.close()
+	if f.count {
+		return p.countResting(ctx, s, m)
+	}
+	if !m.Lift {
+		if err := p.warnUncounted(ctx, s, m); err != nil {
+			return err
+		}
+	}
 	return p.mark(ctx, s, m)
+}
+
+// warnUncounted says so where nothing was ever granted at a source: one letter too many declares nobody's consent
+// invalid, and nobody would notice.
+func (p *program) warnUncounted(ctx context.Context, s *opened, m gate.Mark) error {
+	from, to := stats.Days(p.now(), maxSince)
+	days, err := s.Counts(ctx, from, to)
+	if err == nil && !stats.Granted(days, m.Covers) {
+		p.say("no grant of %s was counted: check the spelling, or count with --count; --lift takes it back", m.Source)
+	}
+	return err
+}
+
+// resting is the JSON of invalidate --count.
+type resting struct {
+	Source     string `json:"source"`
+	Consents   int    `json:"consents"`
+	Recipients int    `json:"recipients"`
+}
+
+// countResting counts the consents that rest on a source and that nobody refused.
+func (p *program) countResting(ctx context.Context, s *opened, m gate.Mark) error {
+	r, seen := resting{Source: m.Source}, 0
+	bar := p.newProgress("recipients", 0)
+	for person, err := range s.Persons(ctx) {
+		if err != nil {
+			return err
+		}
+		before := r.Consents
+		for _, c := range person.Record.Consents {
+			if c.Source != "" && c.State != gate.StateWithdrawn && m.Covers(c.Source) {
+				r.Consents++
+			}
+		}
+		if r.Consents > before {
+			r.Recipients++
+		}
+		seen++
+		bar.show(seen, 0)
+	}
+	bar.end()
+	return p.print(r, func(w io.Writer) {
+		fmt.Fprintf(w, "%s: %s of %s; nothing was changed\n", r.Source, count(r.Consents, "consent"), count(r.Recipients, "recipient"))
+	})
 }
 
 // mark adds a mark and says what that means.

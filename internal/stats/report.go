@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -166,6 +167,20 @@ func Summarise(days map[string]map[string]int64, from, to time.Time, q Query) (R
 	return r, nil
 }
 
+// Granted reports whether a store's counters hold a grant at a source that is meant, or one that was counted without its
+// name, as those of a day past the first ones are.
+func Granted(days map[string]map[string]int64, meant func(source string) bool) bool {
+	for _, sums := range days {
+		for name := range sums {
+			c, sourced, ok := parse(name)
+			if ok && sourced && (c.Event == gate.Granted || c.Event == gate.Renewed) && (c.Source == other || meant(c.Source)) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // compare fills in what passive records would have added and what was saved.
 func (r *Report) compare(total Figures, price Price) {
 	r.PassiveWouldAdd = total.Passive
@@ -173,9 +188,12 @@ func (r *Report) compare(total Figures, price Price) {
 	r.NotSent = total.Blocked
 	if price != (Price{}) {
 		r.PricePer = &price
-		r.NotSentCost = &Price{Amount: float64(total.Blocked) * price.Amount, Currency: price.Currency}
+		r.NotSentCost = &Price{Amount: rounded(float64(total.Blocked) * price.Amount), Currency: price.Currency}
 	}
 }
+
+// rounded cuts what binary fractions add to a price: 3 × 0.0004 is 0.0012.
+func rounded(amount float64) float64 { return math.Round(amount*1e9) / 1e9 }
 
 // parts is c itself, but for a mail that was permitted at RCPT and blocked in DATA: that is a block and one permit less.
 func parts(c gate.Counter, n int64) map[gate.Counter]int64 {

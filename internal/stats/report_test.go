@@ -248,3 +248,13 @@ func anything(rnd *rand.Rand) gate.Counter {
 	}
 	return c
 }
+
+func TestAPriceHasNoMoreDigitsThanItNeeds(t *testing.T) {
+	t.Parallel()
+	day := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
+	r, err := stats.Summarise(map[string]map[string]int64{"2026-11-01": {"blocked/newsletter/no_consent/": 3}}, day, day,
+		stats.Query{By: stats.ByMethod, Price: stats.Price{Amount: 0.0004, Currency: "EUR"}})
+	if err != nil || r.NotSentCost == nil || r.NotSentCost.Amount != 0.0012 {
+		t.Errorf("got %+v, error %v, want 0.0012", r.NotSentCost, err)
+	}
+}

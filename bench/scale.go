@@ -96,6 +96,7 @@ func (b *benchmark) sendBeside(ctx context.Context, v values) error {
 	v[results.Retried] = float64(sent.Retried)
 	v[results.P50], v[results.P99] = percentile(sent.Times, 50), percentile(sent.Times, 99)
 	return b.upstream.Check(rig.Expected{
-		Messages: j.Messages, Recipients: 1, Size: messageSize, Copies: true, Samples: &rig.Judge{Keys: b.crowded.Keys, Bodies: b.bodies},
+		Messages: j.Messages, Recipients: 1, Size: messageSize, Copies: true, Retried: sent.Retried,
+		Samples: &rig.Judge{Keys: b.crowded.Keys, Bodies: b.bodies},
 	})
 }

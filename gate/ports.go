@@ -142,7 +142,7 @@ type Ledger interface {
 	Enter(ctx context.Context, key, owner string, ttl time.Duration) (members []string, free bool, err error)
 	// Leave gives owner's lease back; somebody else's stays, and so does what is noted.
 	Leave(ctx context.Context, key, owner string) error
-	// Note adds members to key and sets their time to live.
+	// Note adds members to key. All that are noted under it stand for ttl from now on, or longer where they would have.
 	Note(ctx context.Context, key string, members []string, ttl time.Duration) error
 	// Forget removes members from key, and the lease where it is owner's. Others that are noted stay: a message may come
 	// in several transactions.

@@ -128,7 +128,9 @@ func (s *Store) Note(ctx context.Context, key string, names []string, ttl time.D
 	for _, name := range names {
 		m.names[name] = true
 	}
-	m.expires = s.Now().Add(ttl)
+	if expires := s.Now().Add(ttl); expires.After(m.expires) {
+		m.expires = expires
+	}
 	s.members[key] = m
 	return nil
 }

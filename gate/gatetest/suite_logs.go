@@ -1,6 +1,7 @@
 package gatetest
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -199,6 +200,14 @@ var ledgerContract = []contract{
 		noError(t, "Note", s.Note(ctx, "key", []string{"b"}, time.Hour))
 		same(t, "members", noted(t, s, "key"), []string{"b"})
 	}},
+	{"a note never ends another sooner", func(t *testing.T, b Backend) {
+		ctx, s := ready(t, b)
+		noError(t, "Note", s.Note(ctx, "key", []string{"a"}, time.Hour))
+		noError(t, "Note for less", s.Note(ctx, "key", []string{"b"}, 200*time.Millisecond))
+		pass(b, 250*time.Millisecond)
+		same(t, "members", noted(t, s, "key"), []string{"a", "b"})
+		same(t, "open", open(t, s), true)
+	}},
 	{"a lease is taken once", func(t *testing.T, b Backend) {
 		_, s := ready(t, b)
 		other := b.Again()
@@ -277,6 +286,24 @@ var ledgerContract = []contract{
 		same(t, "open with the other note", open(t, other), true)
 		noError(t, "Forget", s.Forget(ctx, "other", "nobody", []string{"a", "never noted"}))
 		same(t, "open when all is forgotten", open(t, other), false)
+	}},
+	{"what is noted while the last of the others is forgotten keeps the ledger open", func(t *testing.T, b Backend) {
+		ctx, s := ready(t, b)
+		other := b.Again()
+		defer other.Close()
+		for i := range 50 {
+			key, first, second := fmt.Sprint("key ", i), []string{"a"}, []string{"b"}
+			noError(t, "Note", s.Note(ctx, key, first, time.Hour))
+			var both sync.WaitGroup
+			var note, forget error
+			both.Go(func() { note = s.Note(ctx, key, second, time.Hour) })
+			both.Go(func() { forget = other.Forget(ctx, key, "me", first) })
+			both.Wait()
+			noError(t, "Note and Forget at once", errors.Join(note, forget))
+			same(t, "open with the second note", open(t, other), true)
+			noError(t, "Forget", s.Forget(ctx, key, "me", second))
+			same(t, "open when all is forgotten", open(t, other), false)
+		}
 	}},
 	{"a note that has expired leaves the ledger closed", func(t *testing.T, b Backend) {
 		ctx, s := ready(t, b)

@@ -16,11 +16,23 @@ var enterText string
 //go:embed release.lua
 var releaseText string
 
+//go:embed note.lua
+var noteText string
+
+//go:embed open.lua
+var openText string
+
+//go:embed close.lua
+var closeText string
+
 // ledger are the scripts of [gate.Ledger].
-type ledger struct{ enter, release *redis.Script }
+type ledger struct{ enter, release, note, open, close *redis.Script }
 
 func newLedger() ledger {
-	return ledger{enter: redis.NewScript(enterText), release: redis.NewScript(releaseText)}
+	return ledger{
+		enter: redis.NewScript(enterText), release: redis.NewScript(releaseText), note: redis.NewScript(noteText),
+		open: redis.NewScript(openText), close: redis.NewScript(closeText),
+	}
 }
 
 // Enter implements [gate.Ledger]. Lease and members share a slot, so that one script answers for both.
@@ -53,39 +65,43 @@ func (s *Store) release(ctx context.Context, key, owner string, members []string
 }
 
 // Note implements [gate.Ledger]. The key is open before anything is noted under it: a gate that looks too early takes
-// care for nothing, one that looked too late would send twice.
+// care for nothing, one that looked too late would send twice. It is opened again afterwards, since whoever forgot the
+// last of the others meanwhile may have closed it.
 func (s *Store) Note(ctx context.Context, key string, members []string, ttl time.Duration) error {
 	if err := s.setOpen(ctx, key, ttl); err != nil {
-		return unavailable(err)
-	}
-	_, err := s.patient.TxPipelined(ctx, func(p redis.Pipeliner) error {
-		if len(members) > 0 {
-			p.SAdd(ctx, ledgerKey(key), members)
-		}
-		p.PExpire(ctx, ledgerKey(key), ttl)
-		return nil
-	})
-	return orUnavailable(err)
-}
-
-// setOpen counts key among those with members until ttl has passed, and drops those whose time has.
-func (s *Store) setOpen(ctx context.Context, key string, ttl time.Duration) error {
-	now := time.Now()
-	_, err := s.patient.TxPipelined(ctx, func(p redis.Pipeliner) error {
-		p.ZRemRangeByScore(ctx, openKey, "-inf", milliseconds(now))
-		p.ZAdd(ctx, openKey, redis.Z{Score: float64(now.Add(ttl).UnixMilli()), Member: key})
-		return nil
-	})
-	return err
-}
-
-// Forget implements [gate.Ledger].
-func (s *Store) Forget(ctx context.Context, key, owner string, members []string) error {
-	left, err := s.release(ctx, key, owner, members)
-	if err != nil || left {
 		return err
 	}
-	return orUnavailable(s.patient.ZRem(ctx, openKey, key).Err())
+	args := []any{ttl.Milliseconds()}
+	for _, m := range members {
+		args = append(args, m)
+	}
+	if err := s.ledger.note.Run(ctx, s.patient, []string{ledgerKey(key)}, args...).Err(); err != nil {
+		return unavailable(err)
+	}
+	return s.setOpen(ctx, key, ttl)
+}
+
+// setOpen counts key among those with members until ttl has passed, or later where that stands, and drops those whose
+// time has.
+func (s *Store) setOpen(ctx context.Context, key string, ttl time.Duration) error {
+	now := time.Now()
+	return orUnavailable(s.ledger.open.Run(ctx, s.patient, []string{openKey}, milliseconds(now), milliseconds(now.Add(ttl)), key).Err())
+}
+
+// Forget implements [gate.Ledger]. Members and the set of open keys are in different slots of a Cluster, so no script
+// sees both: the key is closed only if nobody has opened it since before its members were counted.
+func (s *Store) Forget(ctx context.Context, key, owner string, members []string) error {
+	mark, err := s.patient.ZScore(ctx, openKey, key).Result()
+	closed := errors.Is(err, redis.Nil)
+	if err != nil && !closed {
+		return unavailable(err)
+	}
+	left, err := s.release(ctx, key, owner, members)
+	if err != nil || left || closed {
+		return err
+	}
+	seen := strconv.FormatFloat(mark, 'f', -1, 64)
+	return orUnavailable(s.ledger.close.Run(ctx, s.patient, []string{openKey}, key, seen).Err())
 }
 
 // Open implements [gate.Ledger].

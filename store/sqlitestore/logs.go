@@ -196,7 +196,7 @@ func (s *Store) Note(ctx context.Context, key string, members []string, ttl time
 				return err
 			}
 		}
-		_, err := tx.Exec("UPDATE ledger SET expires = ? WHERE key = ?", expires, key)
+		_, err := tx.Exec("UPDATE ledger SET expires = (SELECT MAX(expires) FROM ledger WHERE key = ?1) WHERE key = ?1", key)
 		return err
 	})
 }

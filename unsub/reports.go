@@ -73,3 +73,29 @@ func (w *Withdrawals) keepAll(entries []entry) (err error) {
 	}
 	return nil
 }
+
+// Apply is the store's, for events that applications bring themselves. A refusal that the store took is in the journal too
+// before it is acknowledged, so that a store that fails over has it applied again. What the store did not take is the
+// caller's to send again, and what it had already was kept when it came first.
+func (w *Withdrawals) Apply(ctx context.Context, changes []gate.Change) []gate.Applied {
+	out := w.o.Store.Apply(ctx, changes)
+	var all errgroup.Group
+	all.SetLimit(reportsAtOnce)
+	for i, c := range changes {
+		if out[i].Err != nil || out[i].Duplicate || !c.Event.IsRefusal() && c.Event.Type != gate.Suppressed {
+			continue
+		}
+		all.Go(func() error {
+			rec, err := entry{ID: c.ID, Event: c.Event, Reported: true}.record()
+			if err == nil {
+				err = w.o.Journal.Append(rec, true)
+			}
+			if err != nil {
+				out[i].Err = fmt.Errorf("%w: refusal not kept in the journal: %w", gate.ErrUnavailable, err)
+			}
+			return nil
+		})
+	}
+	_ = all.Wait() // each answer has its own error
+	return out
+}

@@ -1,6 +1,7 @@
 package unsub_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -161,5 +162,40 @@ func TestReportedRefusalsOutliveTheProcess(t *testing.T) {
 	drain(t, w.journal)
 	if got := person(t, s, gate.ID{2}).Events; len(got) != 1 || !got[0].Time.Equal(day()) {
 		t.Errorf("events %+v", got)
+	}
+}
+
+func TestRefusalsThatAnApplicationBringsOutliveAStoreThatForgetsThem(t *testing.T) {
+	t.Parallel()
+	s, dir := gatetest.NewStore(), t.TempDir()
+	w := newWorld(t, s, dir)
+	changes := reported(day())
+	changes = append(changes, gate.Change{ID: gate.ID{3}, Event: gate.Event{
+		ID: "grant", Type: gate.Granted, Method: gate.MethodPassive, Purpose: "newsletter", Time: day(), UserAgent: "Browser",
+	}})
+	for range 2 { // the nightly sync
+		for i, a := range w.withdrawals.Apply(t.Context(), changes) {
+			if a.Err != nil {
+				t.Fatalf("change %d: %v", i, a.Err)
+			}
+		}
+	}
+	text := journaled(t, dir)
+	if strings.Count(text, "sendgrid-1") != 1 || strings.Count(text, "sendgrid-2") != 1 || strings.Contains(text, "grant") || strings.Contains(text, "sealed") {
+		t.Errorf("the journal holds %q, want each refusal once, nothing else and no address", text)
+	}
+	s.Empty()
+	if err := s.Init(t.Context(), gate.Meta{Schema: 1, Fingerprint: "gatetest", Created: day()}); err != nil {
+		t.Fatal(err)
+	}
+	w.run(t)
+	gatetest.Eventually(t, "the refusals are back", func() bool {
+		return len(person(t, s, gate.ID{1}).Events) == 1 && len(person(t, s, gate.ID{2}).Events) == 1
+	})
+	s.Fail(errDown)
+	for _, a := range w.withdrawals.Apply(t.Context(), changes[:1]) {
+		if !errors.Is(a.Err, gate.ErrUnavailable) {
+			t.Errorf("a store that is down: %+v", a)
+		}
 	}
 }

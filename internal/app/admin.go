@@ -73,11 +73,22 @@ func (a *App) openAdmin(ctx context.Context) error {
 
 func (a *App) adminOptions(set admin.Settings) admin.Options {
 	return admin.Options{
-		Settings: set, Store: a.store, Keys: a.keys, Confirm: a.adminConfirm(), Erase: a.erase, Audit: a.audit, Count: a.counts.Add,
+		Settings: set, Store: journaled{a.store, a.withdrawals}, Keys: a.keys, Confirm: a.adminConfirm(), Erase: a.erase, Audit: a.audit, Count: a.counts.Add,
 		Parts:   []admin.Part{{Name: "store", Up: a.store.up}, {Name: "upstream", Up: a.upstreamUp}},
 		Metrics: a.metrics, Stats: a.adminStats,
 		Now: time.Now, Log: a.log,
 	}
+}
+
+// journaled is the store for events that others bring: refusals among them are in the journal before they are acknowledged.
+type journaled struct {
+	*watched
+	applier gate.Applier
+}
+
+// Apply implements [gate.Applier].
+func (j journaled) Apply(ctx context.Context, changes []gate.Change) []gate.Applied {
+	return j.applier.Apply(ctx, changes)
 }
 
 // adminSettings are the config's as the private listener knows them, and the certificate, nil where there is none.

@@ -1,12 +1,15 @@
 package app
 
 import (
+	"bytes"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/consentgate/consentgate/admin"
 	"github.com/consentgate/consentgate/gate"
 )
 
@@ -61,5 +64,34 @@ func TestALooserPackStandsInTheAuditLogWithWhatIsLooser(t *testing.T) {
 	if act.Name != "policy.looser" || act.Role != "config" ||
 		!strings.HasPrefix(act.Detail, "pack MX: model opt_out; EU asks for permission first; states.none.b2b permits") {
 		t.Errorf("noted %+v", act)
+	}
+}
+
+func TestARefusalThatComesThroughTheAPIIsInTheJournal(t *testing.T) {
+	t.Parallel()
+	s := serve(t, "")
+	event := `{"id":"by-api-1","recipient":"ann@example.com","purpose":"marketing","type":"withdrawn","time":"2026-11-01T10:00:00Z"}`
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+"/api/v1/events", strings.NewReader(event))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Authorization", "Bearer "+s.tokens[admin.RoleIngest])
+	got, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = got.Body.Close()
+	var journal []byte
+	files, _ := filepath.Glob(filepath.Join(s.cfg.DataDir, "journal", "withdrawals", "*"))
+	for _, f := range files {
+		text, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		journal = append(journal, text...)
+	}
+	if got.StatusCode != http.StatusOK || !bytes.Contains(journal, []byte("by-api-1")) || bytes.Contains(journal, []byte("ann@")) {
+		t.Errorf("%s; the journal holds %q", got.Status, journal)
 	}
 }

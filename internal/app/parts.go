@@ -69,10 +69,14 @@ func (a *App) openJournals(context.Context) error {
 	a.withdrawals, err = unsub.NewWithdrawals(unsub.WithdrawalsOptions{
 		Journal: withdrawals, Store: a.store, Records: a.store, Now: time.Now, Log: a.log,
 	})
-	if err == nil {
-		a.store.back = a.withdrawals.Reconnected
+	if err != nil {
+		return err
 	}
-	return err
+	a.store.back = a.withdrawals.Reconnected
+	if a.inbox != nil {
+		a.inbox.intake.Store = a.withdrawals
+	}
+	return nil
 }
 
 func (a *App) openJournal(name string, retention time.Duration) (*journal.Journal, error) {

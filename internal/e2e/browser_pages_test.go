@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -16,12 +17,14 @@ import (
 
 	"github.com/consentgate/consentgate/gate"
 	"github.com/consentgate/consentgate/internal/seal"
+	"github.com/consentgate/consentgate/smtpproxy/smtptest"
 	"github.com/consentgate/consentgate/unsub"
 )
 
 // site is a gate whose public pages people open in a browser.
 type site struct {
 	*gateway
+	up     *smtptest.Upstream // where the messages that ask to confirm go
 	config string
 	origin string
 	links  *unsub.Links
@@ -30,14 +33,16 @@ type site struct {
 
 func startSite(t *testing.T) *site {
 	t.Helper()
-	web := freeAddr(t)
+	up, web := smtptest.Start(t), freeAddr(t)
 	conf := configFile(t, `
 default_stream: news
 listeners: [{address: "127.0.0.1:0"}]
-upstreams: [{address: "127.0.0.1:9"}]
+upstreams: [{address: "`+up.Addr()+`"}]
+confirmation: {from: news@example.com}
 streams:
   news:   {kind: marketing, purpose: newsletter, unsubscribe: [https]}
   offers: {kind: marketing, purpose: partner_offers}
+  events: {kind: marketing, purpose: event_news}
   orders: {kind: service, purpose: order_news}
 unsubscribe:
   listen: "`+web+`"
@@ -47,9 +52,10 @@ unsubscribe:
   purposes:
     newsletter:     {en: Our weekly news, fr: Nos nouvelles de la semaine}
     partner_offers: {en: Offers of our partners, fr: Les offres de nos partenaires}
+    event_news:     {en: Invitations to events, fr: Invitations à des événements}
     order_news:     {en: News about your orders, fr: Le suivi de vos commandes}
 `)
-	s := &site{gateway: startGate(t, embedded(t), "--config", conf), config: conf, origin: "http://" + web}
+	s := &site{gateway: startGate(t, embedded(t), "--config", conf), up: up, config: conf, origin: "http://" + web}
 	var err error
 	if s.keys, err = seal.Open(s.dir, seal.Options{}); err != nil {
 		t.Fatal(err)
@@ -142,6 +148,7 @@ func TestPeopleFindTheirWayOutAndInWithABrowser(t *testing.T) {
 			v.unsubscribes()
 			v.chooses()
 			v.confirms()
+			v.asks()
 			v.wantOwnOrigin()
 		})
 	}
@@ -208,6 +215,33 @@ func (v *visitor) confirms() {
 	v.press(w.Buttons["confirm"], "")
 	v.sound("confirmed", w.title("confirmed"))
 	v.site.passes(v.t, v.address, "offers", true)
+}
+
+// asks for mail that nothing was ever said about, and confirms by the link in the message that comes.
+func (v *visitor) asks() {
+	w := v.words
+	v.visit(v.site.links.Preferences(v.id))
+	v.press(w.Buttons["ask"], v.purpose("Invitations to events", "Invitations à des événements"))
+	v.sound("asked", w.title("preferences"))
+	v.site.passes(v.t, v.address, "events", false)
+	v.visit(v.site.asked(v.t, v.address))
+	v.press(w.Buttons["confirm"], "")
+	v.site.passes(v.t, v.address, "events", true)
+}
+
+// asked waits for the message that asks the person to confirm, and returns its link.
+func (s *site) asked(t *testing.T, address string) (link string) {
+	t.Helper()
+	waitFor(t, 10*time.Second, "the message to "+address, func() bool {
+		for _, m := range s.up.Messages() {
+			if strings.Contains(strings.Join(m.RcptArgs, " "), "<"+address+">") {
+				text := strings.ReplaceAll(string(m.Data), "=\r\n", "") // of quoted-printable
+				link = regexp.MustCompile(regexp.QuoteMeta(s.origin) + `/c/[\w-]{50}`).FindString(text)
+			}
+		}
+		return link != ""
+	})
+	return link
 }
 
 // types unsubscribes and takes it back without a mouse.

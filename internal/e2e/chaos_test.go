@@ -96,7 +96,9 @@ limits: {refused_recipients: 1000000, refused_per_hour: 1000000, refused_delay: 
 func (g *gateway) kill() {
 	g.t.Helper()
 	_ = g.cmd.Process.Kill()
-	_ = <-g.ended // it is told that it was killed
+	if err := <-g.ended; err == nil {
+		g.t.Error("a killed gate ended well")
+	}
 }
 
 // quietAddr returns an address with a port that the system gives to nobody who connects: who asks while nobody listens

@@ -17,6 +17,7 @@ import (
 
 	"github.com/consentgate/consentgate/gate"
 	"github.com/consentgate/consentgate/internal/app"
+	"github.com/consentgate/consentgate/internal/config"
 	"github.com/consentgate/consentgate/internal/evidence"
 	"github.com/consentgate/consentgate/internal/seal"
 )
@@ -98,16 +99,33 @@ func (p *program) document(ctx context.Context, s *opened, addr gate.Address, he
 		return evidence.Document{}, err
 	}
 	kind, _, _ := strings.Cut(s.cfg.Store, ":")
-	b := s.cfg.Unsubscribe.Brand
-	return evidence.Build(evidence.Material{
+	d := evidence.Build(evidence.Material{
 		Header: header, Person: h.person, Blocks: h.blocks, Acts: h.acts, Wordings: h.wordings,
-		Controller: evidence.Party{Name: b.Name, Address: b.Address, Contact: b.Contact, PrivacyURL: b.PrivacyURL},
+		Controller: party("", s.cfg.Unsubscribe.Brand),
+		Brands:     brands(s.cfg),
 		OneClick:   s.cfg.Unsubscribe.PublicURL != "",
 		Marks:      h.marks,
 		Storage:    evidence.Storage{Store: kind, Addresses: s.cfg.StoreAddresses},
 		Retention:  evidence.Retention{Evidence: days(s.cfg.Retention.Evidence), Inactive: days(s.cfg.Retention.Inactive)},
 		Decisions:  decisions,
-	}), nil
+	})
+	for _, id := range d.Nameless() {
+		p.say("nothing says who controller %s is: give address and contact in brands, or of your own in unsubscribe.brand", printable(id))
+	}
+	return d, nil
+}
+
+func party(id string, b config.Brand) evidence.Party {
+	return evidence.Party{ID: id, Name: b.Name, Address: b.Address, Contact: b.Contact, PrivacyURL: b.PrivacyURL}
+}
+
+// brands are the controllers that the config describes beside its own.
+func brands(cfg *config.Config) []evidence.Party {
+	out := make([]evidence.Party, len(cfg.Brands))
+	for i, c := range cfg.Brands {
+		out[i] = party(c.ID, c.Brand)
+	}
+	return out
 }
 
 func days(d time.Duration) int { return int(d / (24 * time.Hour)) }

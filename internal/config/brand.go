@@ -27,17 +27,48 @@ const (
 	maxBrandAddress = 300
 )
 
-func (b *Brand) read() reader {
-	return section(func() fields {
-		return fields{
-			"name":        converted(&b.Name, atMost(maxBrandName)),
-			"address":     converted(&b.Address, atMost(maxBrandAddress)),
-			"contact":     converted(&b.Contact, unsub.ParseContact),
-			"privacy_url": converted(&b.PrivacyURL, unsub.ParseLink),
-			"colour":      converted(&b.Colour, unsub.ParseColour),
-			"logo_file":   text(&b.LogoFile),
+func (b *Brand) read() reader { return section(b.keys) }
+
+func (b *Brand) keys() fields {
+	return fields{
+		"name":        converted(&b.Name, atMost(maxBrandName)),
+		"address":     converted(&b.Address, atMost(maxBrandAddress)),
+		"contact":     converted(&b.Contact, unsub.ParseContact),
+		"privacy_url": converted(&b.PrivacyURL, unsub.ParseLink),
+		"colour":      converted(&b.Colour, unsub.ParseColour),
+		"logo_file":   text(&b.LogoFile),
+	}
+}
+
+// Controller is one that events name beside the Brand of the pages.
+type Controller struct {
+	ID    string // what events call it
+	Brand Brand  // without Colour and LogoFile, which are the pages'
+}
+
+// readBrands reads the controllers by what events call them.
+func readBrands(dst *[]Controller) reader {
+	return named(func(id string, v value) {
+		c := Controller{ID: id}
+		if _, err := atMost(maxBrandName)(id); err != nil {
+			v.problem("%v", err)
 		}
+		section(func() fields {
+			known := c.Brand.keys()
+			delete(known, "colour")
+			delete(known, "logo_file")
+			return known
+		})(v)
+		*dst = append(*dst, c)
 	})
+}
+
+func brandsTree(brands []Controller) yaml.MapSlice {
+	var out yaml.MapSlice
+	for _, c := range brands {
+		out = append(out, yaml.MapItem{Key: c.ID, Value: c.Brand.tree()})
+	}
+	return out
 }
 
 func atMost(octets int) func(string) (string, error) {

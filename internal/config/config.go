@@ -34,6 +34,7 @@ type Config struct {
 	Upstreams    []Upstream
 	Unsubscribe  Unsubscribe
 	Inbound      Inbound
+	Brands       []Controller // in the order of the file
 	Confirmation Confirmation
 	Forms        []unsub.Form // in the order of the file
 	Hooks        []Hook

@@ -34,6 +34,7 @@ func (c *Config) tree() yaml.MapSlice {
 		"upstreams", each(c.Upstreams, Upstream.tree),
 		"streams", c.streamTree(),
 		"unsubscribe", c.Unsubscribe.tree(),
+		"brands", brandsTree(c.Brands),
 		"confirmation", c.Confirmation.tree(),
 		"forms", formsTree(c.Forms),
 		"inbound", c.Inbound.tree(),

@@ -33,6 +33,7 @@ func (c *Config) read() reader {
 			"upstreams":            entries(&c.Upstreams, (*Upstream).read),
 			"streams":              c.readStreams(),
 			"unsubscribe":          c.Unsubscribe.read(),
+			"brands":               readBrands(&c.Brands),
 			"confirmation":         c.Confirmation.read(),
 			"forms":                readForms(&c.Forms),
 			"log":                  c.Log.read(),

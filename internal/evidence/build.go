@@ -16,6 +16,7 @@ type Material struct {
 	Acts       []gate.AuditEntry // about the recipient
 	Wordings   []gate.WordingText
 	Controller Party      // whose gate this is; empty fields are not known
+	Brands     []Party    // of other controllers that events may name, by ID or Name
 	Marks      gate.Marks // the standing ones
 	OneClick   bool       // messages carry an unsubscribe link
 	Storage    Storage
@@ -49,12 +50,45 @@ func (m Material) parties() []Party {
 	own.Type, own.ID = "pii_controller", cmp.Or(own.ID, own.Name, "this gate")
 	parties := []Party{own}
 	for _, e := range m.Person.Events {
-		known := func(p Party) bool { return p.ID == e.Controller || p.Name == e.Controller }
-		if e.Controller != "" && !slices.ContainsFunc(parties, known) {
-			parties = append(parties, Party{ID: e.Controller, Type: "pii_controller", Name: e.Controller})
+		if e.Controller != "" && !slices.ContainsFunc(parties, named(e.Controller)) {
+			parties = append(parties, m.brand(e.Controller))
 		}
 	}
 	return parties
+}
+
+// named reports whether a party is the one that events call so.
+func named(controller string) func(Party) bool {
+	return func(p Party) bool { return p.ID == controller || p.Name == controller }
+}
+
+// brand is what is known of a controller that an event names, at least that.
+func (m Material) brand(controller string) Party {
+	p := Party{ID: controller, Name: controller}
+	if i := slices.IndexFunc(m.Brands, named(controller)); i >= 0 {
+		p = m.Brands[i]
+	}
+	p.Type = "pii_controller"
+	return p
+}
+
+// Nameless are the controllers of the document that nothing says where to find: neither address nor contact.
+func (d Document) Nameless() []string {
+	var ids []string
+	for _, p := range d.Parties {
+		if p.Address == "" && p.Contact == "" {
+			ids = append(ids, p.ID)
+		}
+	}
+	return ids
+}
+
+// privacyNotice is that of the controller to whom consent was given, or of the gate's own where none is named.
+func (m Material) privacyNotice(controller string) string {
+	if controller == "" || named(controller)(m.Controller) {
+		return m.Controller.PrivacyURL
+	}
+	return m.brand(controller).PrivacyURL
 }
 
 func (m Material) processing(h history) []Processing {
@@ -64,7 +98,7 @@ func (m Material) processing(h history) []Processing {
 		p := Processing{
 			Purpose: purpose, State: c.State, Since: c.At, LastAct: c.LastAct, Basis: h.basis(purpose, c), Method: c.Method, Via: c.Via,
 			Jurisdiction: cmp.Or(c.Jurisdiction, m.Person.Record.Jurisdiction), Audience: c.Audience, Withdrawn: c.Refused,
-			PrivacyNotice: m.Controller.PrivacyURL, Storage: m.Storage,
+			Storage:   m.Storage,
 			Retention: m.Retention, Incomplete: c.Incomplete, InvalidBecause: c.Why,
 		}
 		if e, ok := grantOf(m.Person.Events, purpose, c); ok {
@@ -73,6 +107,7 @@ func (m Material) processing(h history) []Processing {
 				p.Missing = e.Missing()
 			}
 		}
+		p.PrivacyNotice = m.privacyNotice(p.Controller)
 		p.WithdrawalMethod, p.WithdrawalAt = m.withdrawal()
 		out = append(out, p)
 	}

@@ -56,6 +56,18 @@ func Cases() ([]Case, error) {
 	return ReadCases(dir, "policies/testdata")
 }
 
+// ParseCases reads the cases of one file, whose name its problems carry. Errors are an [Error].
+func ParseCases(name string, text []byte) ([]Case, error) {
+	cases, problems := parseCases(name, text)
+	if len(cases)+len(problems) == 0 {
+		problems = []Problem{{File: name, Text: "holds no cases"}}
+	}
+	if len(problems) > 0 {
+		return nil, &Error{problems}
+	}
+	return cases, nil
+}
+
 // ReadCases reads the files *.yaml and *.yml at the top of dir; name stands before theirs in problems. The error is an *Error with
 // every problem of all files.
 func ReadCases(dir fs.FS, name string) ([]Case, error) {

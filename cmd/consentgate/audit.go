@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -54,6 +55,9 @@ func (p *program) auditList(ctx context.Context, f auditFlags) error {
 		return err
 	}
 	defer s.close()
+	if err := knownAct(ctx, s, f.act); err != nil {
+		return err
+	}
 	var subject gate.ID
 	if f.recipient != "" {
 		addr, err := gate.ParseAddress(f.recipient)
@@ -65,6 +69,33 @@ func (p *program) auditList(ctx context.Context, f auditFlags) error {
 	return p.printAudit(s.Acts(ctx, 1), func(e gate.AuditEntry) bool {
 		return !e.Time.Before(since) && (subject.IsZero() || e.Subject == subject) && isAct(e.Name, f.act)
 	})
+}
+
+// knownAct is a usage error where no act has the name and none in the log either, which another version may have written:
+// an empty answer would pass for nothing having been done.
+func knownAct(ctx context.Context, t gate.Trail, want string) error {
+	if want == "" || slices.ContainsFunc(acts(), func(name string) bool { return isAct(name, want) }) {
+		return nil
+	}
+	for e, err := range t.Acts(ctx, 1) {
+		if err != nil {
+			return err
+		}
+		if isAct(e.Name, want) {
+			return nil
+		}
+	}
+	return usage("--act %q is no act: use one of %s", want, strings.Join(acts(), ", "))
+}
+
+// acts are the names that entries have, as docs/rights.md lists them.
+func acts() []string {
+	return []string{
+		"consent.grant", "consent.request", "consent.confirm", "consent.withdraw", "consent.apply", "consent.erase", "consent.evidence",
+		"suppress.add", "suppress.remove", "suppress.reveal", "blocked.reveal", "wording.add", "import", "export", "export.person",
+		"invalidate", "invalidate.lift", "key.export", "key.import", "key.rotate", "link", "retention.run", "retention.done",
+		"store.init", "store.repair", "store.copy", "policy.looser",
+	}
 }
 
 // isAct reports whether name is want, or below it. An entry that cannot be read has no name and is always shown.

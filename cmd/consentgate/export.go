@@ -20,7 +20,8 @@ type exportFlags struct{ format, purpose, state, out, recipient string }
 
 func (p *program) exportCommand() *cobra.Command {
 	var f exportFlags
-	cmd := &cobra.Command{
+	var cmd *cobra.Command
+	cmd = &cobra.Command{
 		Use:   "export",
 		Short: "write all records to a file",
 		Long: `Write everybody on record, with full addresses. CSV has a row for each purpose of a record: state,
@@ -40,6 +41,9 @@ With --out the file is readable by its owner only, and stands under its name onc
 		Args: noArgs,
 		RunE: p.run(p.untilSignal(func(ctx context.Context, _ []string) error {
 			if f.recipient != "" {
+				if cmd.Flags().Changed("format") {
+					return usage("--recipient writes one JSON document: it goes without --format")
+				}
 				return p.exportPerson(ctx, f)
 			}
 			return p.export(ctx, f)

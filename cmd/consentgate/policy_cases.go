@@ -13,15 +13,16 @@ import (
 
 func (p *program) policyTestCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "test [DIR]",
+		Use:   "test [DIR|FILE]",
 		Short: "run cases against the packs in force",
 		Long: `Run cases against the packs in force: what happened to a person, which mail is to be sent, and what has
-to come of it. Without DIR these are the cases that come with the program; with it, the files *.yaml
-there. docs/policies.md explains how to write them. Nothing is sent, and no store is asked.
+to come of it. Without an argument these are the cases that come with the program; with DIR, the files
+*.yaml there, and with FILE that one. docs/policies.md explains how to write them. Nothing is sent, and no store is asked.
 
 Exit codes: 0 every case came out as it says, 1 some did not.`,
 		Example: `  consentgate policy test
-  consentgate policy test /etc/consentgate/cases`,
+  consentgate policy test /etc/consentgate/cases
+  consentgate policy test quebec.yaml`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: p.run(func(_ context.Context, args []string) error { return p.policyTest(args) }),
 	}
@@ -62,11 +63,18 @@ func (p *program) policyTest(dirs []string) error {
 	return nil
 }
 
-func readCases(dirs []string) ([]policies.Case, error) {
-	if len(dirs) == 0 {
+func readCases(args []string) ([]policies.Case, error) {
+	if len(args) == 0 {
 		return policies.Cases()
 	}
-	return policies.ReadCases(os.DirFS(dirs[0]), dirs[0])
+	if f, err := os.Stat(args[0]); err == nil && !f.IsDir() {
+		text, err := os.ReadFile(args[0])
+		if err != nil {
+			return nil, fmt.Errorf("cases: %w", err)
+		}
+		return policies.ParseCases(args[0], text)
+	}
+	return policies.ReadCases(os.DirFS(args[0]), args[0])
 }
 
 func (t tried) text(w io.Writer) {

@@ -22,7 +22,8 @@ type statsFlags struct {
 
 func (p *program) statsCommand() *cobra.Command {
 	var f statsFlags
-	cmd := &cobra.Command{
+	var cmd *cobra.Command
+	cmd = &cobra.Command{
 		Use:   "stats",
 		Short: "show rates: opt-in, confirmation, block, unsubscribe, complaint",
 		Long: `Show the rates of a period, passive opt-in beside active: opt-in, confirmation, block, unsubscribe and
@@ -36,15 +37,18 @@ record. docs/stats.md says what each number is and what it cannot say.`,
   consentgate stats --by week --since 180d --format csv
   consentgate stats --records`,
 		Args: cobra.NoArgs,
-		RunE: p.run(p.untilSignal(func(ctx context.Context, _ []string) error { return p.stats(ctx, f) })),
+		RunE: p.run(p.untilSignal(func(ctx context.Context, _ []string) error {
+			if changed := cmd.Flags().Changed; f.records && (changed("by") || changed("since")) {
+				return usage("--records counts what stands now, by purpose, state and method: it goes without --by and --since")
+			}
+			return p.stats(ctx, f)
+		})),
 	}
 	fs := cmd.Flags()
 	fs.StringVar(&f.by, "by", string(stats.ByMethod), "a row for each `what`: method, source, reason, stream or week")
 	fs.StringVar(&f.since, "since", "30d", "this `long` back, such as 7d or 180d, or since a time; whole UTC days")
 	fs.StringVar(&f.format, "format", "", "table, json or csv (default table, or json with --json)")
 	fs.BoolVar(&f.records, "records", false, "count the consents that stand now")
-	cmd.MarkFlagsMutuallyExclusive("records", "by")
-	cmd.MarkFlagsMutuallyExclusive("records", "since")
 	return cmd
 }
 

@@ -82,14 +82,15 @@ func (a Arrival) reject(now time.Time, e Event, why error) Reject {
 	return r
 }
 
-// withoutAddresses masks every word that may be an address: a sentence about a wrong field may repeat what was in it.
+// withoutAddresses masks every word that may be an address: a sentence about a wrong field may repeat what was in it. What
+// our own sentences say of addresses stays.
 func withoutAddresses(text string) string {
 	if !strings.Contains(text, "@") {
 		return text
 	}
 	words := strings.Split(text, " ")
 	for i, w := range words {
-		if strings.Contains(w, "@") {
+		if bare := strings.Trim(w, ".,;:"); strings.Contains(w, "@") && bare != "@" && bare != "local@domain" {
 			words[i] = "***"
 		}
 	}

@@ -61,6 +61,7 @@ func TestARejectSaysWhyAndHoldsNoAddress(t *testing.T) {
 		{`{"recipient":"ann@example.com"}`, "a***@example.com", "time: missing"},
 		{strings.Replace(arrived, "withdrawn", "removed", 1), "a***@example.com", `type: "removed" is unknown`},
 		{strings.Replace(arrived, "ann@", "ann@@", 1), "", "recipient: invalid address"},
+		{strings.Replace(arrived, "ann@example.com", "ann", 1), "", "recipient: invalid address: no @; write it as local@domain"},
 		{strings.Replace(arrived, `"newsletter"`, `"ann@example.com"`, 1), "a***@example.com", "purpose: *** is no name"},
 		{strings.Replace(arrived, `"purpose"`, `"ann@example.com"`, 1), "", "there is no such field"},
 		{strings.Replace(arrived, `"withdrawn"`, `"erased"`, 1), "a***@example.com", "erase the recipient instead"},

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/goccy/go-yaml"
@@ -18,7 +19,9 @@ type Retention struct {
 // Bounds and the default of Blocks.
 const (
 	leastRetention = day
-	mostRetention  = 100 * 365 * day
+	mostRetention  = 100 * year
+	year           = 365*day + 6*time.Hour
+	month          = year / 12
 	blockRetention = 90 * day
 	unsaid         = -1
 )
@@ -40,12 +43,23 @@ func period(dst *time.Duration) reader {
 		if s == "forever" {
 			return 0, nil
 		}
-		d, err := ParseDuration(s)
+		d, err := parsePeriod(s)
 		if err != nil || d < leastRetention || d > mostRetention {
-			return 0, errors.New("is no such time: write days such as 90d, from 1d, or forever")
+			return 0, errors.New("is no such time: write for example 90d, 6m or 3y, from 1d, or forever")
 		}
 		return d, nil
 	})
+}
+
+// parsePeriod is ParseDuration with the months and years in which packs count. Minutes stand behind hours only.
+func parsePeriod(s string) (time.Duration, error) {
+	for unit, length := range map[string]time.Duration{"m": month, "y": year} {
+		n, ok := strings.CutSuffix(s, unit)
+		if number, err := strconv.Atoi(n); ok && err == nil && number >= 0 && number <= 1200 {
+			return time.Duration(number) * length, nil
+		}
+	}
+	return ParseDuration(s)
 }
 
 func refusals(s string) (string, error) {

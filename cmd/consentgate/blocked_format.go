@@ -68,8 +68,10 @@ func csvRow(e gate.BlockEntry) []string {
 		e.MessageID, e.Stream, e.Purpose, string(e.Verdict), string(e.Reason), e.Rule, e.Jurisdiction, e.Citation,
 		e.Hint, e.PolicyVersion, e.Reply, strconv.FormatBool(e.WouldBlock),
 	}
-	for i, cell := range row {
-		row[i] = inert(cell)
+	for i, name := range csvColumns() {
+		if name != "recipient_id" { // it may begin with -, and joins tables as it is
+			row[i] = inert(row[i])
+		}
 	}
 	return row
 }

@@ -143,7 +143,8 @@ func (p *program) importFile(ctx context.Context, path string, f *importFlags) e
 		return err
 	}
 	defer in.close()
-	rejects, err := p.openRejects(f.rejects, path)
+	var soFar bulk.Counts
+	rejects, err := p.openRejects(f.rejects, path, &soFar)
 	if err != nil {
 		return err
 	}
@@ -166,7 +167,10 @@ func (p *program) importFile(ctx context.Context, path string, f *importFlags) e
 	}
 	im.Reading, im.Reject = reading, rejects.add
 	bar := p.newProgress("rows", in.size)
-	im.Progress = func(c bulk.Counts) { bar.show(c.Rows, in.read.Load()) }
+	im.Progress = func(c bulk.Counts) {
+		soFar = c
+		bar.show(c.Rows, in.read.Load())
+	}
 	sum, err := im.Run(ctx, in)
 	bar.end()
 	err = errors.Join(err, rejects.close())
@@ -259,6 +263,8 @@ func (p *program) imported(sum bulk.Summary, f *importFlags, err error) error {
 		return fmt.Errorf("stopped after line %d: %w\nstart the same import again to go on; what is recorded is left alone", sum.Line, err)
 	case perr != nil:
 		return perr
+	case sum.Rejected == sum.Rows && sum.Rows > maxAllWrong:
+		return fmt.Errorf("all %d rows are rejected: is the file what --format and --map say it is?", sum.Rows)
 	case sum.Rejected > 0 && f.rejects == "":
 		return fmt.Errorf("%s rejected; --rejects FILE writes them all to a file", countAre(sum.Rejected, "row"))
 	case sum.Rejected > 0:
@@ -346,12 +352,20 @@ type rejected struct {
 	close func() error
 }
 
-// openRejects returns what shows the first rejects on stderr where no file is named.
-func (p *program) openRejects(path, input string) (rejected, error) {
+// maxAllWrong is how many causes are shown while no row of the file was right: they tend to be one.
+const maxAllWrong = 5
+
+// openRejects returns what shows the first rejects on stderr where no file is named. soFar is what became of the rows up
+// to those that are rejected.
+func (p *program) openRejects(path, input string, soFar *bulk.Counts) (rejected, error) {
 	if path == "" {
 		shown := 0
 		return rejected{func(r bulk.Reject) error {
-			if shown++; shown <= maxShown {
+			limit := maxShown
+			if soFar.Rejected == soFar.Rows {
+				limit = maxAllWrong
+			}
+			if shown++; shown <= limit {
 				p.say("line %d: %s", r.Line, printable(r.Cause))
 			}
 			return nil

@@ -42,3 +42,19 @@ func TestAnInterruptedImportSaysHowToGoOn(t *testing.T) {
 	errs.wait(t, `stopped after line 1001: start the same import again to go on; what is recorded is left alone`)
 	out.wait(t, `^1000 rows: 1000 imported, 0 unchanged, 0 rejected\n`)
 }
+
+func TestAnInterruptedStoreCopySaysHowToGoOn(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, scriptConfig)
+	s.run("store", "init")
+	var out, errs output
+	p := s.program(&out, &errs)
+	ctx, interrupt := context.WithCancel(t.Context())
+	p.signals = func(context.Context) (context.Context, context.CancelFunc) { return ctx, interrupt }
+	interrupt()
+	from, to := "sqlite:"+t.TempDir()+"/a.db", "sqlite:"+t.TempDir()+"/b.db"
+	if code := p.execute(t.Context(), p.rootCommand(), []string{"store", "copy", from, to}); code != exitError {
+		t.Errorf("exit code %d, want %d", code, exitError)
+	}
+	errs.wait(t, `stopped: 0 recipients were looked at, 0 written: run the same command with --update to go on`)
+}

@@ -156,6 +156,9 @@ func (p *program) reseal(ctx context.Context, s *opened, r rotated) error {
 	job := bulk.Resealer{Store: s, Keys: s.keys, Progress: func(n bulk.Resealed) { bar.show(n.Recipients, 0) }}
 	done, err := job.Run(ctx)
 	bar.end()
+	if errors.Is(err, context.Canceled) {
+		return fmt.Errorf("stopped: %d addresses are sealed again: run the same command again to go on, with the same key", done.Resealed)
+	}
 	if err != nil {
 		return fmt.Errorf("sealed %d addresses again, the rest is not done: run the same command again: %w", done.Resealed, err)
 	}
@@ -176,7 +179,10 @@ func (p *program) sayRotated(r rotated) error {
 	return p.print(r, func(w io.Writer) {
 		fmt.Fprintf(w, "%s key %d is used from %s; export the keys again\n", r.Kind, r.Number, when(r.From))
 		if r.Resealed != nil {
-			fmt.Fprintf(w, "%d of %d addresses were sealed again\n", r.Resealed.Resealed, r.Recipients)
+			fmt.Fprintf(w, "%d of %d addresses were sealed again\n", r.Resealed.Resealed, r.Recipients-r.Without)
+			if r.Without > 0 {
+				fmt.Fprintf(w, "of %s no address is kept\n", count(r.Without, "recipient"))
+			}
 		}
 	})
 }

@@ -138,6 +138,9 @@ func (ex *Exporter) purposes(r gate.Record) []string {
 	return slices.Compact(found)
 }
 
+// idColumn is the place of recipient_id.
+const idColumn = 1
+
 // exportHeader names the columns of rows.
 func exportHeader() []string {
 	return []string{
@@ -158,7 +161,9 @@ func (ex *Exporter) rows(w *csv.Writer, p gate.Person, address string) (lines in
 			strconv.FormatBool(c.Incomplete), suppressed,
 		}
 		for i, cell := range cells {
-			cells[i] = safeCell(cell)
+			if i != idColumn { // an id may begin with -, and joins tables as it is
+				cells[i] = safeCell(cell)
+			}
 		}
 		if err := w.Write(cells); err != nil {
 			return lines, err

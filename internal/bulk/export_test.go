@@ -251,3 +251,19 @@ func TestRejectsAreSafeForSpreadsheets(t *testing.T) {
 		}
 	}
 }
+
+func TestIDsAreCellsAsTheyAre(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	p := gate.Person{ID: gate.ID{0xf8}, Sealed: "", Events: []gate.Event{{ID: "e", Type: gate.Withdrawn, Purpose: "newsletter", Time: now()}}}
+	p.Record = gate.Fold(p.Events)
+	p.Record.Version = 1
+	for _, err := range s.store.Rewrite(t.Context(), []gate.Rewrite{{Person: p}}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if text, _ := s.export(bulk.Exporter{Format: bulk.FormatCSV}); !strings.Contains(text, "\n,-AAAA") {
+		t.Errorf("an id that begins with -:\n%s", text)
+	}
+}

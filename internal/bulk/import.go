@@ -27,7 +27,7 @@ type Importer struct {
 	Writers int // batches that are applied at the same time; 0: 1
 	// Reject hears of each refused row, in the order of the file. An error ends the import.
 	Reject func(Reject) error
-	// Progress hears the counts after each batch; nil: nobody.
+	// Progress hears the counts after each batch, before Reject hears of its rows; nil: nobody.
 	Progress func(Counts)
 }
 
@@ -149,11 +149,11 @@ func (im *Importer) collect(ordered <-chan *batch, stop func()) (Summary, error)
 		sum.add(b.counts)
 		total = total.add(b.tally)
 		fail(b.err)
-		for _, r := range b.rejects {
-			fail(im.Reject(r))
-		}
 		if im.Progress != nil {
 			im.Progress(sum.Counts)
+		}
+		for _, r := range b.rejects {
+			fail(im.Reject(r))
 		}
 	}
 	sum.Reach = im.reach(total)

@@ -32,13 +32,14 @@ type Resealed struct {
 	Recipients int `json:"recipients"` // that were looked at, in the last pass
 	Resealed   int `json:"resealed"`   // in all passes
 	Unreadable int `json:"unreadable"` // whose address no key of ours opens; left as it is
+	Without    int `json:"without"`    // of whom no address is kept, as of who was erased
 }
 
 // Run makes passes until one finds nothing to do: a gate that runs may seal with the key before it for a moment.
 func (r *Resealer) Run(ctx context.Context) (done Resealed, err error) {
 	for {
 		before := done.Resealed
-		done.Recipients, done.Unreadable = 0, 0
+		done.Recipients, done.Unreadable, done.Without = 0, 0, 0
 		if err := r.pass(ctx, &done); err != nil || done.Resealed == before {
 			return done, err
 		}
@@ -54,6 +55,8 @@ func (r *Resealer) pass(ctx context.Context, done *Resealed) error {
 		done.Recipients++
 		sealed, err := r.Keys.Reseal(p.Sealed)
 		switch {
+		case p.Sealed == "":
+			done.Without++
 		case err != nil:
 			done.Unreadable++
 		case sealed != p.Sealed:

@@ -103,7 +103,7 @@ type opened struct {
 	cfg   *config.Config
 	keys  *seal.Keys
 	inbox gate.Inbox // nil where the store has none
-	flush func() // brings the counts of the command's events into the store
+	flush func()     // brings the counts of the command's events into the store
 }
 
 // open opens the store of the settings, which must stand already, and says which one that is.

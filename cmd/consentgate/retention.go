@@ -70,7 +70,7 @@ func (p *program) retentionRun(ctx context.Context, dry bool) error {
 	bar.end()
 	if !dry {
 		_, noted := s.AppendAct(context.WithoutCancel(ctx), gate.Act{
-			Time: p.now(), Actor: p.actor(), Role: roleLocal, Name: "retention.done", Detail: r.Report.String(),
+			Time: p.now(), Actor: p.actor(), Role: roleLocal, Name: "retention.done", Detail: r.String(),
 		})
 		err = errors.Join(err, noted)
 	}

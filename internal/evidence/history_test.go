@@ -95,7 +95,7 @@ func TestThePageNamesWhatIsMissingOfTheProof(t *testing.T) {
 	if diff := cmp.Diff([]string{"source", "wording.id", "default_state", "controller"}, d.Processing[0].Missing); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if page := pageOf(t, d, "fr"); !strings.Contains(page, "manque: <code>source</code>, <code>wording.id</code>,") {
+	if page := pageOf(t, d, "fr"); !strings.Contains(page, "manque (<code>source</code>, <code>wording.id</code>,") {
 		t.Error("the page does not say what is missing")
 	}
 }

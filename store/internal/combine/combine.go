@@ -32,7 +32,8 @@ type Group[J any] struct {
 type ticket[J any] struct {
 	ctx  context.Context //nolint:containedctx // of the caller that waits: the batch ends when none is left
 	job  J
-	done chan struct{} // closed once the job has run
+	done chan struct{} // closed once the job has run, or was left out
+	err  error         // read after done: why the job was left out
 }
 
 // New returns a group that runs jobs with run, one batch at a time. The context given to run ends with that of the
@@ -70,7 +71,7 @@ func (g *Group[J]) Do(ctx context.Context, job J) error {
 func (t *ticket[J]) wait() error {
 	select {
 	case <-t.done:
-		return nil
+		return t.err
 	case <-t.ctx.Done():
 		return t.ctx.Err()
 	}
@@ -116,7 +117,7 @@ func (g *Group[J]) runBatch(batch []*ticket[J]) {
 	var last time.Time
 	bounded := true
 	for _, t := range batch {
-		if t.ctx.Err() != nil {
+		if t.err = t.ctx.Err(); t.err != nil {
 			continue
 		}
 		jobs = append(jobs, t.job)

@@ -95,6 +95,42 @@ func TestAWaiterLeavesWhenItsContextEnds(t *testing.T) {
 	}
 }
 
+// endsUnheard has ended by the time its batch begins, but its waiter hears of the batch first.
+type endsUnheard struct {
+	context.Context
+	asked atomic.Int32
+}
+
+func (c *endsUnheard) Err() error {
+	if c.asked.Add(1) == 1 {
+		return nil
+	}
+	return context.DeadlineExceeded
+}
+
+// Nil would say that a lookup was answered, and an empty answer is "no consent".
+func TestAJobThatWasLeftOutIsNeverSaidToHaveRun(t *testing.T) {
+	t.Parallel()
+	gateOpen, started := make(chan struct{}), make(chan struct{})
+	g := combine.New(func(context.Context, []*job) {
+		close(started)
+		<-gateOpen
+	})
+	defer g.Close()
+	var wg sync.WaitGroup
+	wg.Go(func() { _ = g.Do(context.Background(), &job{}) })
+	<-started
+	ctx := &endsUnheard{Context: context.Background()}
+	wg.Go(func() {
+		if err := g.Do(ctx, &job{}); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got error %v for a job that never ran, want the end of its deadline", err)
+		}
+	})
+	g.AwaitWaiting()
+	close(gateOpen)
+	wg.Wait()
+}
+
 func TestABatchEndsWithTheLastOfItsDeadlines(t *testing.T) {
 	t.Parallel()
 	now := time.Now()

@@ -53,6 +53,8 @@ type App struct {
 	mu   sync.Mutex     // of what a reload replaces
 	cfg  *config.Config // in force
 	pool *upstream.Pool // of its upstreams
+	// formerPool was in force before the last reload that changed the upstreams; nil before that.
+	formerPool *upstream.Pool
 
 	store       *watched
 	marks       *marks

@@ -100,12 +100,12 @@ func (a *App) openUpstream(ctx context.Context) error {
 		return err
 	}
 	a.pool = a.newPool(ctx, a.cfg, targets)
+	a.onClose("upstream pools", a.closePools)
 	return nil
 }
 
 func (a *App) newPool(ctx context.Context, cfg *config.Config, targets []upstream.Target) *upstream.Pool {
 	pool := upstream.New(upstream.Options{Targets: targets, Hello: cfg.Hostname, Reply: cfg.Timeouts.Envelope, Logger: a.log})
-	a.onClose("upstream pool", pool.Close)
 	ctx, cancel := context.WithTimeout(ctx, probeTime)
 	defer cancel()
 	if err := pool.Probe(ctx); err != nil {

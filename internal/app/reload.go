@@ -85,8 +85,11 @@ func (a *App) Reload(ctx context.Context, cfg *config.Config) error {
 	a.confirming.Store(asks)
 	a.reloadHooks(reports)
 	a.mu.Lock()
+	defer a.mu.Unlock()
+	if pool != a.pool {
+		a.formerPool = a.pool
+	}
 	a.cfg, a.pool = cfg, pool
-	a.mu.Unlock()
 	return nil
 }
 
@@ -148,7 +151,7 @@ func (a *App) restartOnly(cfg *config.Config) error {
 }
 
 // poolFor keeps the pool where the upstreams are the same. A new one has asked its upstreams what they can do by the
-// time that it is used; the old one's idle connections end by themselves, and it is closed with the program.
+// time that it is used. The old one serves the transactions under way, and its idle connections end by themselves.
 func (a *App) poolFor(ctx context.Context, cfg *config.Config) (*upstream.Pool, error) {
 	old, pool := a.inForce()
 	was, err := old.Targets()
@@ -168,6 +171,17 @@ func (a *App) discard(pool *upstream.Pool) error {
 		return nil
 	}
 	return pool.Close()
+}
+
+// closePools ends what idles in the pool in force, and in the one before it, which may have been left a moment ago.
+func (a *App) closePools() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	err := a.pool.Close()
+	if a.formerPool != nil {
+		err = errors.Join(err, a.formerPool.Close())
+	}
+	return err
 }
 
 func (a *App) inForce() (*config.Config, *upstream.Pool) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -45,7 +46,7 @@ type Options struct {
 // that do not know of the context.
 func newClient(o Options, timeout time.Duration, retries int) redis.UniversalClient {
 	universal := &redis.UniversalOptions{
-		Addrs:                 o.Addrs,
+		Addrs:                 slices.Clone(o.Addrs), // a Cluster's client appends the nodes that it finds
 		MasterName:            o.Master,
 		IsClusterMode:         o.Cluster,
 		DB:                    o.DB,

@@ -30,6 +30,20 @@ func TestAServerIsFoundThroughItsSentinel(t *testing.T) {
 	wantUp(t, s, ids)
 }
 
+// A Cluster's client appends to its list of addresses; two that share one array would write each other's.
+func TestTheNodesThatAClusterNamesLandInNobodyElsesAddresses(t *testing.T) {
+	t.Parallel()
+	addrs := append(make([]string, 0, 8), testredis.Cluster(t).Addrs[0])
+	s, ids := ready(t, redisstore.Options{Addrs: addrs, Cluster: true}), spread(9)
+	mustApply(t, s, grants(ids, "e"))
+	wantUp(t, s, ids)
+	for i, addr := range addrs[:cap(addrs)][1:] {
+		if addr != "" {
+			t.Errorf("the caller's array holds %q at %d, which it never wrote", addr, i+1)
+		}
+	}
+}
+
 func TestAServerIsReachedOverTLSAndHangsNoLookup(t *testing.T) {
 	t.Parallel()
 	cert, key, roots := certificate(t)

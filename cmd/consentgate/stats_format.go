@@ -75,9 +75,9 @@ func comparison(out io.Writer, r stats.Report) error {
 	}{
 		{"opt-in", "granted / (granted + refused); n/a where no refusal was recorded", func(r stats.Row) *float64 { return r.OptIn }},
 		{"confirmation", "confirmed / those who were to confirm", func(r stats.Row) *float64 { return r.Confirmation }},
-		{"block", "blocked / (blocked + permitted)", func(r stats.Row) *float64 { return r.Block }},
-		{"unsubscribe", "withdrawn / mails permitted", func(r stats.Row) *float64 { return r.Unsubscribe }},
-		{"complaint", "complained / mails permitted", func(r stats.Row) *float64 { return r.Complaint }},
+		{"block", "blocked / (blocked + permitted), of mail that needs consent", func(r stats.Row) *float64 { return r.Block }},
+		{"unsubscribe", "withdrawn / mails permitted, of those that need consent", func(r stats.Row) *float64 { return r.Unsubscribe }},
+		{"complaint", "complained / mails permitted, of those that need consent", func(r stats.Row) *float64 { return r.Complaint }},
 	} {
 		cells := []string{rate.name}
 		for _, c := range sides {
@@ -123,17 +123,26 @@ func reasonTable(out io.Writer, r stats.Report) error {
 func conclusion(out io.Writer, r stats.Report) error {
 	fmt.Fprintf(out, "Passive records would have added %s", mails(r.PassiveWouldAdd))
 	if r.PassiveShare != nil {
-		fmt.Fprintf(out, ", %s of those permitted", percentage(r.PassiveShare))
+		fmt.Fprintf(out, ", %s of those permitted that need consent", percentage(r.PassiveShare))
 	}
 	fmt.Fprintf(out, ".\nNot sent: %s", mails(r.NotSent))
 	if r.NotSentCost != nil {
 		fmt.Fprintf(out, ", which would have cost %s at %s each", amount(r.NotSentCost, 2), amount(r.PricePer, -1))
 	}
 	_, err := fmt.Fprintln(out, ".")
+	if n := exempt(r.Total.Figures); n > 0 {
+		fmt.Fprintf(out, "%s of streams that need no consent (receipts) stand in the columns and in no rate.\n", mails(n))
+	}
 	if r.Total.WouldBlock > 0 {
 		_, err = fmt.Fprintf(out, "Mode observe delivered %s that enforce would have blocked; they count as permitted and as blocked.\n", mails(r.Total.WouldBlock))
 	}
 	return err
+}
+
+// exempt is the mail that rates leave out.
+func exempt(f stats.Figures) int64 {
+	n := f.Needing
+	return f.Permitted + f.Blocked + f.WouldBlock - n.Permitted - n.Blocked - n.WouldBlock
 }
 
 func holdingsTable(out io.Writer, h stats.Holdings) error {
@@ -162,6 +171,7 @@ func reportCSV(out io.Writer, r stats.Report) error {
 		"by", "key", "granted", "repeated", "refused", "opt_in_rate", "awaiting", "confirmed", "confirmation_rate",
 		"permitted", "blocked", "would_block", "deferred", "block_rate", "passive_unconfirmed",
 		"withdrawn", "restored", "unsubscribe_rate", "complained", "complaint_rate", "bounced",
+		"needing_permitted", "needing_blocked", "needing_would_block",
 	}}
 	add := func(by string, row stats.Row) {
 		rows = append(rows, []string{
@@ -170,6 +180,7 @@ func reportCSV(out io.Writer, r stats.Report) error {
 			number(row.Permitted), number(row.Blocked), number(row.WouldBlock), number(row.Deferred), ratio(row.Block),
 			number(row.Passive), number(row.Withdrawn), number(row.Restored), ratio(row.Unsubscribe),
 			number(row.Complained), ratio(row.Complaint), number(row.Bounced),
+			number(row.Needing.Permitted), number(row.Needing.Blocked), number(row.Needing.WouldBlock),
 		})
 	}
 	for _, row := range r.Rows {

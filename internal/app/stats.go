@@ -17,13 +17,14 @@ func Report(ctx context.Context, s gate.Counters, cfg *config.Config, by stats.B
 	if err != nil {
 		return stats.Report{}, err
 	}
-	purposes := make(map[string]string)
+	purposes, exempt := make(map[string]string), make(map[string]bool)
 	for _, st := range cfg.Streams() {
+		exempt[st.Name] = st.Kind != gate.KindMarketing
 		if st.Purpose != "" && st.Kind == gate.KindMarketing {
 			purposes[st.Name] = st.Purpose
 		}
 	}
-	return stats.Summarise(days, from, to, stats.Query{By: by, Streams: purposes, Price: stats.Price(cfg.CostPerMail())})
+	return stats.Summarise(days, from, to, stats.Query{By: by, Streams: purposes, Exempt: exempt, Price: stats.Price(cfg.CostPerMail())})
 }
 
 // Stats is the report of the store of this gate; what was counted in the last second may not be in it.

@@ -41,6 +41,7 @@ const (
 type Query struct {
 	By      By
 	Streams map[string]string // stream → purpose; events of a purpose belong to its stream where that is the only one
+	Exempt  map[string]bool   // streams whose mail needs no consent: counted, and no part of the rates
 	Price   Price             // of a mail; zero: unknown
 }
 
@@ -60,7 +61,7 @@ type Report struct {
 	Total   Row    `json:"total"`
 
 	// PassiveWouldAdd is how many mails more would have left if passive records were consent; PassiveShare compares
-	// that with the mails permitted.
+	// that with the mails permitted that need consent.
 	PassiveWouldAdd int64    `json:"passive_would_add"`
 	PassiveShare    *float64 `json:"passive_would_add_share"`
 
@@ -93,7 +94,19 @@ type Figures struct {
 	WouldBlock int64 `json:"would_block"` // mode observe: permitted all the same, and not in Permitted
 	Deferred   int64 `json:"deferred"`
 	Passive    int64 `json:"passive_unconfirmed"` // of Blocked and WouldBlock, for this reason
+
+	Needing Needing `json:"needing_consent"`
 }
+
+// Needing are the verdicts on mail that needs consent, which the rates are over: receipts would thin them.
+type Needing struct {
+	Permitted  int64 `json:"permitted"`
+	Blocked    int64 `json:"blocked"`
+	WouldBlock int64 `json:"would_block"`
+}
+
+// sent is the mail that left.
+func (n Needing) sent() int64 { return n.Permitted + n.WouldBlock }
 
 // Rates are shares of 1; nil where there is nothing to divide by.
 type Rates struct {
@@ -106,10 +119,10 @@ type Rates struct {
 
 // rates are the formulas of docs/stats.md.
 func (f Figures) rates() Rates {
-	sent := f.Permitted + f.WouldBlock
+	sent, blocked := f.Needing.sent(), f.Needing.Blocked
 	r := Rates{
 		Confirmation: share(f.Confirmed, f.Awaiting),
-		Block:        share(f.Blocked+f.WouldBlock, sent+f.Blocked),
+		Block:        share(blocked+f.Needing.WouldBlock, sent+blocked),
 		Unsubscribe:  share(max(0, f.Withdrawn-f.Restored), sent),
 		Complaint:    share(f.Complained, sent),
 	}
@@ -148,10 +161,13 @@ func Summarise(days map[string]map[string]int64, from, to time.Time, q Query) (R
 			}
 			for c, n := range parts(c, n) {
 				if sourced == (q.By == BySource) {
-					figures(rows, key(q.By, day, c, only)).add(c, n)
+					figures(rows, key(q.By, day, c, only)).count(c, n, q.Exempt)
 				}
 				if !sourced {
-					classes[Class(c.Method)].add(c, n)
+					classes[Class(c.Method)].count(c, n, q.Exempt)
+				}
+				if q.By == BySource && !sourced && c.Method == "" && q.Exempt[c.Stream] {
+					figures(rows, None).Needing.add(c.What, -n) // names by source do not say the stream
 				}
 			}
 		}
@@ -184,7 +200,7 @@ func Granted(days map[string]map[string]int64, meant func(source string) bool) b
 // compare fills in what passive records would have added and what was saved.
 func (r *Report) compare(total Figures, price Price) {
 	r.PassiveWouldAdd = total.Passive
-	r.PassiveShare = share(total.Passive, total.Permitted+total.WouldBlock)
+	r.PassiveShare = share(total.Passive, total.Needing.sent())
 	r.NotSent = total.Blocked
 	if price != (Price{}) {
 		r.PricePer = &price
@@ -287,10 +303,33 @@ func (f Figures) Plus(g Figures) Figures {
 		Restored: f.Restored + g.Restored, Complained: f.Complained + g.Complained, Bounced: f.Bounced + g.Bounced,
 		Permitted: f.Permitted + g.Permitted, Blocked: f.Blocked + g.Blocked, WouldBlock: f.WouldBlock + g.WouldBlock,
 		Deferred: f.Deferred + g.Deferred, Passive: f.Passive + g.Passive,
+		Needing: Needing{
+			Permitted: f.Needing.Permitted + g.Needing.Permitted, Blocked: f.Needing.Blocked + g.Needing.Blocked,
+			WouldBlock: f.Needing.WouldBlock + g.Needing.WouldBlock,
+		},
 	}
 }
 
 func (f Figures) weight() int64 { return f.Permitted + f.Blocked + f.WouldBlock + f.Granted }
+
+// count adds n of c, and to the mail that needs consent unless its stream is exempt.
+func (f *Figures) count(c gate.Counter, n int64, exempt map[string]bool) {
+	f.add(c, n)
+	if !exempt[c.Stream] {
+		f.Needing.add(c.What, n)
+	}
+}
+
+func (n *Needing) add(what gate.Counted, by int64) {
+	switch what {
+	case gate.CountPermitted:
+		n.Permitted += by
+	case gate.CountBlocked:
+		n.Blocked += by
+	case gate.CountWouldBlock:
+		n.WouldBlock += by
+	}
+}
 
 // add counts n of c.
 func (f *Figures) add(c gate.Counter, n int64) {

@@ -129,6 +129,38 @@ func TestRatesStandBesideEachOther(t *testing.T) {
 	}
 }
 
+// A thousand receipts leave every rate what it was, whatever the rows are, and stand in the counts.
+func TestMailThatNeedsNoConsentThinsNoRate(t *testing.T) {
+	t.Parallel()
+	for _, by := range stats.Breakdowns() {
+		w := newWorld(t)
+		w.fill()
+		q := stats.Query{By: by, Exempt: map[string]bool{"receipts": true}}
+		before := w.report(q)
+		w.add(1000, gate.Counter{What: gate.CountPermitted, Stream: "receipts"})
+		w.add(3, gate.Counter{What: gate.CountBlocked, Stream: "receipts", Reason: gate.ReasonHardBounced})
+		w.add(1, gate.Counter{What: gate.CountBlockedLate, Stream: "receipts", Reason: gate.ReasonHardBounced})
+		after := w.report(q)
+		if diff := cmp.Diff(before.Total.Rates, after.Total.Rates); diff != "" {
+			t.Errorf("by %s: rates of the total (-without +with receipts):\n%s", by, diff)
+		}
+		if diff := cmp.Diff(before.PassiveShare, after.PassiveShare); diff != "" {
+			t.Errorf("by %s: share of passive records (-without +with receipts):\n%s", by, diff)
+		}
+		if got := after.Total.Permitted - before.Total.Permitted; got != 999 {
+			t.Errorf("by %s: %d receipts counted as permitted, want 999", by, got)
+		}
+		var rows stats.Needing
+		for _, r := range after.Rows {
+			rows.Permitted += r.Needing.Permitted
+			rows.Blocked += r.Needing.Blocked
+		}
+		if rows != after.Total.Needing {
+			t.Errorf("by %s: rows need consent for %+v, the total for %+v", by, rows, after.Total.Needing)
+		}
+	}
+}
+
 func TestABlockInDataIsOnePermitLess(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

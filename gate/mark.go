@@ -196,27 +196,57 @@ func (m Marked) Records(ctx context.Context, ids []ID) []Lookup {
 	if len(marks) == 0 && err == nil {
 		return out
 	}
-	var wg sync.WaitGroup
-	free := make(chan struct{}, atOnce)
+	var again []reread
 	for i := range out {
 		l := &out[i]
 		l.Doubt = err
-		switch {
-		case l.Err != nil || !marks.concern(l.Record):
-		case l.Record.Version == 1:
-			l.Record = marks.strikeOnly(l.Record)
-		default:
-			free <- struct{}{}
-			wg.Go(func() {
-				var p Person
-				p, l.Err = m.Person(ctx, ids[i])
-				l.Record = p.Record
-				<-free
-			})
+		if l.Err == nil && marks.concern(l.Record) {
+			again = append(again, reread{ids[i], &l.Record, &l.Err})
 		}
 	}
-	wg.Wait()
+	m.leave(ctx, marks, again)
 	return out
+}
+
+// Applied is what became of changes, its records as the marks leave them, for whoever asked for the changes to hear. A
+// record that cannot be read for that has an error: the change stands, and to apply it again changes nothing.
+func (m Marked) Applied(ctx context.Context, changes []Change, applied []Applied) []Applied {
+	marks, _ := m.Marks() // the last that were read: an answer permits nothing
+	var again []reread
+	for i := range applied {
+		if a := &applied[i]; a.Err == nil && marks.concern(a.Record) {
+			again = append(again, reread{changes[i].ID, &a.Record, &a.Err})
+		}
+	}
+	m.leave(ctx, marks, again)
+	return applied
+}
+
+// reread is a record to replace by what marks leave of it, or an error that says why not.
+type reread struct {
+	id  ID
+	rec *Record
+	err *error
+}
+
+// leave replaces records that the marks concern.
+func (m Marked) leave(ctx context.Context, marks Marks, records []reread) {
+	var wg sync.WaitGroup
+	free := make(chan struct{}, atOnce)
+	for _, r := range records {
+		if r.rec.Version == 1 {
+			*r.rec = marks.strikeOnly(*r.rec)
+			continue
+		}
+		free <- struct{}{}
+		wg.Go(func() {
+			var p Person
+			p, *r.err = m.Person(ctx, r.id)
+			*r.rec = p.Record
+			<-free
+		})
+	}
+	wg.Wait()
 }
 
 // Person implements [Historian]: the events as they stand, the record as the marks leave it. Marks that cannot be read

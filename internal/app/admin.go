@@ -80,7 +80,8 @@ func (a *App) adminOptions(set admin.Settings) admin.Options {
 	}
 }
 
-// journaled is the store for events that others bring: refusals among them are in the journal before they are acknowledged.
+// journaled is the store for events that others bring: refusals among them are in the journal before they are acknowledged,
+// and the answer is as the marks on sources leave it.
 type journaled struct {
 	*watched
 	applier gate.Applier
@@ -88,7 +89,7 @@ type journaled struct {
 
 // Apply implements [gate.Applier].
 func (j journaled) Apply(ctx context.Context, changes []gate.Change) []gate.Applied {
-	return j.applier.Apply(ctx, changes)
+	return j.marked().Applied(ctx, changes, j.applier.Apply(ctx, changes))
 }
 
 // adminSettings are the config's as the private listener knows them, and the certificate, nil where there is none.

@@ -3,11 +3,16 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"log/slog"
+	"net/http"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/consentgate/consentgate/admin"
 	"github.com/consentgate/consentgate/gate"
 	"github.com/consentgate/consentgate/gate/gatetest"
 )
@@ -86,4 +91,63 @@ func TestWhatTheGateReadsIsAsTheMarksLeaveIt(t *testing.T) {
 	if got := state(); err != nil || got != gate.StateInvalidated || p.Record.For("newsletter").State != got {
 		t.Errorf("after the mark: record %s, person %s, error %v", got, p.Record.For("newsletter").State, err)
 	}
+}
+
+// Whoever sends what an invalidated source says again hears what the gate would say: that it is nothing.
+func TestTheAnswerToAnEventIsAsTheMarksLeaveIt(t *testing.T) {
+	t.Parallel()
+	s := serve(t, "")
+	defer s.stop()
+	mark := gate.Mark{ID: "m", Source: "contest:quiz", Time: time.Now().Add(-time.Minute), Why: "the box was ticked"}
+	if err := s.App.store.Mark(t.Context(), mark); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.App.marks.read(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	const event = `{"id":%q,"recipient":"ann@example.com","purpose":"newsletter","type":%q,"method":%q,"default_state":%q,` +
+		`"time":%q,"source":{"kind":%q,"id":%q}}`
+	for _, step := range []struct {
+		sentence, event string
+		want            gate.State
+	}{
+		{
+			"a grant from before the mark", fmt.Sprintf(event, "1", "granted", "active", "unticked", "2026-01-02T00:00:00Z", "contest", "quiz"),
+			gate.StateInvalidated,
+		},
+		{
+			"the same once more", fmt.Sprintf(event, "2", "granted", "active", "unticked", "2026-01-03T00:00:00Z", "contest", "quiz"),
+			gate.StateInvalidated,
+		},
+		{
+			"another source", fmt.Sprintf(event, "3", "granted", "active", "unticked", time.Now().UTC().Format(time.RFC3339), "form", "footer"),
+			gate.StateActiveSingle,
+		},
+	} {
+		answer := s.send(t, step.event)
+		if !strings.Contains(answer, fmt.Sprintf(`"state":%q`, step.want)) {
+			t.Errorf("%s: %s, want state %s", step.sentence, answer, step.want)
+		}
+	}
+}
+
+// send posts an event as an application does and returns the answer.
+func (s *served) send(t *testing.T, event string) string {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+"/api/v1/events", strings.NewReader(event))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+s.tokens[admin.RoleIngest])
+	r.Header.Set("Content-Type", "application/json")
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(body)
 }

@@ -31,6 +31,24 @@ func TestEveryTestThatTheDocsNameExists(t *testing.T) {
 	})
 }
 
+// TestTheReadmeNamesEveryPage: a page that nothing leads to is not read.
+func TestTheReadmeNamesEveryPage(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
+	if err != nil || len(pages) == 0 {
+		t.Fatalf("%d pages, error %v", len(pages), err)
+	}
+	for _, page := range pages {
+		if link := "(docs/" + filepath.Base(page) + ")"; !strings.Contains(string(readme), link) {
+			t.Errorf("README.md has no link %s", link)
+		}
+	}
+}
+
 // TestEveryTrapHasItsRow: the table of docs/standards.md is numbered without a gap, and each row says something.
 func TestEveryTrapHasItsRow(t *testing.T) {
 	t.Parallel()

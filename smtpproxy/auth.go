@@ -30,6 +30,7 @@ type credentials struct {
 
 	mu    sync.Mutex
 	known map[string][32]byte
+	met   map[payer]struct{} // credentials, with the networks that they signed in from
 }
 
 // bcryptWorkers bounds the cores that sign-ins may take.
@@ -47,6 +48,7 @@ func newCredentials(list []Credential, signIns int, named func([]string) []*gate
 		present: make(chan struct{}, signIns),
 		workers: make(chan struct{}, bcryptWorkers),
 		known:   make(map[string][32]byte),
+		met:     make(map[payer]struct{}),
 	}
 	_, _ = rand.Read(c.key[:])
 	for _, l := range list {
@@ -56,15 +58,21 @@ func newCredentials(list []Credential, signIns int, named func([]string) []*gate
 	return c
 }
 
-// check returns the credential and the stream that "username+stream" names outright, empty for none. Its errors are
-// authFailed, authBusy, and errGone where ctx ended first.
-func (c *credentials) check(ctx context.Context, name, password string) (cred *credential, stream string, err error) {
-	cred = c.byName[name]
-	if cred == nil {
-		if i := strings.LastIndexByte(name, '+'); i > 0 {
-			cred, stream = c.byName[name[:i]], name[i+1:]
-		}
+// find returns the credential of a name, nil for none, and the stream that "username+stream" names outright.
+func (c *credentials) find(name string) (cred *credential, stream string) {
+	if cred = c.byName[name]; cred != nil {
+		return cred, ""
 	}
+	if i := strings.LastIndexByte(name, '+'); i > 0 {
+		return c.byName[name[:i]], name[i+1:]
+	}
+	return nil, ""
+}
+
+// check returns what find does, once the password is known to be right. Its errors are authFailed, authBusy, and errGone
+// where ctx ended first.
+func (c *credentials) check(ctx context.Context, name, password string) (cred *credential, stream string, err error) {
+	cred, stream = c.find(name)
 	if cred == nil {
 		return nil, "", cmp.Or(c.compare(ctx, c.absent, password), error(authFailed))
 	}
@@ -132,6 +140,24 @@ func (c *credentials) mac(name, password string) (out [32]byte) {
 
 // auth runs one AUTH exchange (RFC 4954) with PLAIN or LOGIN.
 func (s *session) auth(ctx context.Context, arg string) error {
+	if err := s.mayAuth(); err != nil {
+		return err
+	}
+	name, password, err := s.authExchange(arg)
+	who := s.guesser(name)
+	if err == nil {
+		err = s.takeTurn(ctx, who)
+	}
+	if err == nil {
+		err = s.signIn(ctx, name, password)
+	}
+	if errors.Is(err, authFailed) {
+		return s.authRefused(who)
+	}
+	return err
+}
+
+func (s *session) mayAuth() error {
 	switch {
 	case !s.authOffered() && s.ln.TLS == TLSStartTLS && len(s.set.Credentials) > 0:
 		return needStartTLS
@@ -142,26 +168,23 @@ func (s *session) auth(ctx context.Context, arg string) error {
 	case s.helo == "":
 		return needHello
 	}
-	mechanism, initial, _ := strings.Cut(arg, " ")
-	name, password, err := s.authExchange(strings.ToUpper(mechanism), initial)
-	if err != nil {
-		return err
-	}
+	return nil
+}
+
+// signIn checks the password and takes a place among the sessions of its credential.
+func (s *session) signIn(ctx context.Context, name, password string) error {
 	cred, stream, err := s.set.credentials.check(ctx, name, password)
 	switch {
-	case errors.Is(err, authFailed):
-		return s.authRefused()
 	case err != nil:
 		return err
-	}
-	if stream != "" && len(only(s.candidatesOf(cred), stream)) == 0 {
-		return s.authRefused()
-	}
-	if !s.srv.credentials.enter(cred.Username, s.set.Limits.CredentialSessions) {
+	case stream != "" && len(only(s.candidatesOf(cred), stream)) == 0:
+		return authFailed
+	case !s.srv.credentials.enter(cred.Username, s.set.Limits.CredentialSessions):
 		s.closing = true
 		s.srv.opt.Count(gate.Counter{What: gate.CountTurnedAway})
 		return tooManyOfCredential
 	}
+	s.set.credentials.meet(payer{credential: cred.Username, network: networkOf(s.ip)})
 	s.cred, s.outright = cred, stream
 	s.conn.Reply(say(235, 2, 7, 0, "Authentication succeeded"))
 	return nil
@@ -185,18 +208,10 @@ func only(candidates []*gate.Stream, name string) []*gate.Stream {
 	return nil
 }
 
-func (s *session) authRefused() error {
-	s.authFails++
-	s.log.Info("sign-in refused", "client", s.client)
-	if s.authFails >= s.set.Limits.AuthFails {
-		s.closing = true
-		return authTooOften
-	}
-	return authFailed
-}
-
-func (s *session) authExchange(mechanism, initial string) (name, password string, err error) {
-	switch mechanism {
+// authExchange asks for what AUTH's argument does not say already.
+func (s *session) authExchange(arg string) (name, password string, err error) {
+	mechanism, initial, _ := strings.Cut(arg, " ")
+	switch strings.ToUpper(mechanism) {
 	case "PLAIN":
 		raw, err := s.authStep(initial, "")
 		if err != nil {

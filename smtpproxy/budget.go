@@ -32,33 +32,26 @@ func (b *budget) take(now time.Time, n int, window time.Duration) bool {
 	return true
 }
 
-// payer is whom refused recipients are counted for beyond a session: a credential wherever it signs in from, else a
-// network.
+// payer is whom a session's misses are counted for beyond it. Refused recipients: a credential wherever it signs in from,
+// else a network. Failed sign-ins: see guesser.
 type payer struct {
 	credential string
 	network    netip.Prefix
 }
 
-// refusals counts the recipients refused for good by payer, so that who connects again does not begin anew. What is
-// counted runs out evenly, a whole budget in refusalWindow. The zero value is ready.
+// refusals counts the recipients refused for good by payer, so that who connects again does not begin anew. The zero
+// value is ready.
 type refusals struct {
-	mu         sync.Mutex
-	young, old map[payer]toll // an entry that is touched is young again
-	turned     time.Time      // when young was begun
+	mu sync.Mutex
+	memory[payer, toll]
 }
 
-// toll is how many were refused to one payer, as of a time.
+// toll is how much was counted as of a time. It runs out evenly, a whole budget in an hour: an entry that its memory
+// forgets by time has run out.
 type toll struct {
 	n  float64
 	at time.Time
 }
-
-const (
-	refusalWindow = time.Hour
-	// maxPayers bounds each of the two generations. An entry that nobody touches for a window has run out, so turning
-	// them by time forgets nothing; turning them because one is full forgets those longest untouched.
-	maxPayers = 1 << 14
-)
 
 // spend counts n more against a budget for each window, n less where mail earned it back. It returns the count, never
 // above the budget, before and after, and whether the budget was too small.
@@ -68,8 +61,7 @@ func (r *refusals) spend(now time.Time, who payer, n, budget int) (was, is int, 
 	left := r.of(who).after(now, budget)
 	next := max(0, min(left+float64(n), float64(budget)))
 	if next == 0 {
-		delete(r.young, who)
-		delete(r.old, who)
+		r.forget(who)
 	} else {
 		r.keep(now, who, toll{next, now})
 	}
@@ -83,26 +75,9 @@ func (r *refusals) exhausted(now time.Time, who payer, budget int) bool {
 	return r.of(who).after(now, budget) > float64(budget-1)
 }
 
-func (r *refusals) of(who payer) toll {
-	if e, ok := r.young[who]; ok {
-		return e
-	}
-	return r.old[who]
-}
-
-func (r *refusals) keep(now time.Time, who payer, e toll) {
-	if len(r.young) >= maxPayers || now.Sub(r.turned) >= refusalWindow {
-		r.old, r.young, r.turned = r.young, nil, now
-	}
-	if r.young == nil {
-		r.young = make(map[payer]toll)
-	}
-	r.young[who] = e
-}
-
 // after is what has not run out by now.
 func (e toll) after(now time.Time, budget int) float64 {
-	ran := float64(budget) * float64(now.Sub(e.at)) / float64(refusalWindow)
+	ran := float64(budget) * float64(now.Sub(e.at)) / float64(memorySpan)
 	return max(0, e.n-max(0, ran))
 }
 

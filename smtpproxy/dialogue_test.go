@@ -47,6 +47,10 @@ func worlds() map[string]build {
 		"guessing":    limits(func(l *smtpproxy.Limits) { l.Refused, l.RefusedDelay = 1, 0 }),
 		"full":        limits(func(l *smtpproxy.Limits) { l.Sessions = 0 }),
 		"network":     limits(func(l *smtpproxy.Limits) { l.NetworkSessions = 0 }),
+		"guessed": func(w *world, o *smtpproxy.Options) {
+			withCredential(w, o)
+			o.Limits.AuthFails, o.Limits.AuthFailsHourly, o.After = 9, 1, passed
+		},
 		"crowded": func(w *world, o *smtpproxy.Options) {
 			withCredential(w, o)
 			o.Limits.SignIns = 0

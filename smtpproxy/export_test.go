@@ -3,6 +3,7 @@ package smtpproxy
 import (
 	"context"
 	"net"
+	"net/netip"
 	"time"
 
 	"github.com/emersion/go-smtp"
@@ -44,6 +45,22 @@ func (r *Refusals) Spend(now time.Time, credential string, n, budget int) int {
 
 // Len is how many clients something is remembered of.
 func (r *Refusals) Len() int { return len(r.r.young) + len(r.r.old) }
+
+// Guesses counts by network.
+type Guesses struct{ g guesses }
+
+// Fail counts a failed sign-in.
+func (g *Guesses) Fail(now time.Time, network netip.Prefix, hourly int) {
+	g.g.fail(now, payer{network: network}, hourly)
+}
+
+// Turn is how long the next sign-in waits.
+func (g *Guesses) Turn(now time.Time, network netip.Prefix, hourly int) (time.Duration, bool) {
+	return g.g.turn(now, payer{network: network}, hourly)
+}
+
+// Len is how many networks something is remembered of.
+func (g *Guesses) Len() int { return len(g.g.young) + len(g.g.old) }
 
 // SignIn checks a password while all who could are at work.
 func SignIn(ctx context.Context, name, password string) error {

@@ -28,6 +28,13 @@ func (p *waits) after(d time.Duration) <-chan time.Time {
 	return p.passed
 }
 
+// passed is a wait that is over at once.
+func passed(time.Duration) <-chan time.Time {
+	up := make(chan time.Time)
+	close(up)
+	return up
+}
+
 func (p *waits) all() []time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -53,9 +53,11 @@ type Limits struct {
 	// RefusedHourly is how many of one credential, or without one of one network, are told that they were refused.
 	RefusedHourly int
 	AuthFails     int // of one session
-	SignIns       int // passwords checked, or waiting for that, at once
-	Hops          int // Received fields before a message counts as looping
-	OwnHops       int // passes through this gate before it does
+	// AuthFailsHourly is how many sign-ins of one network may fail before those that follow are slowed the most.
+	AuthFailsHourly int
+	SignIns         int // passwords checked, or waiting for that, at once
+	Hops            int // Received fields before a message counts as looping
+	OwnHops         int // passes through this gate before it does
 
 	Sessions           int           // at once, all listeners together
 	NetworkSessions    int           // at once, from one IPv4 address or one IPv6 /64
@@ -79,7 +81,7 @@ type Limits struct {
 func DefaultLimits() Limits {
 	return Limits{
 		Wire:       wire.Limits{Line: 4096, AuthLine: 12288, Header: 256 << 10, Fields: 1000, Message: 50 << 20},
-		Recipients: 1000, Refused: 1000, RefusedHourly: 10000, RefusedDelay: time.Second, AuthFails: 3, SignIns: 64, Hops: 50, OwnHops: 3, NullSender: 100,
+		Recipients: 1000, Refused: 1000, RefusedHourly: 10000, RefusedDelay: time.Second, AuthFails: 3, AuthFailsHourly: 100, SignIns: 64, Hops: 50, OwnHops: 3, NullSender: 100,
 		Sessions: 20000, NetworkSessions: 10000, CredentialSessions: 1000,
 		Lookup: 250 * time.Millisecond, Fresh: 250 * time.Millisecond,
 		Envelope: 30 * time.Second, Deliver: 60 * time.Second,

@@ -43,6 +43,7 @@ const (
 	authNeeded
 	authFailed
 	authTooOften
+	tooManyGuesses
 	authBusy
 	authMechanism
 	authCancelled
@@ -115,6 +116,8 @@ func (p problem) sessionReply() *smtp.SMTPError {
 		return say(535, 5, 7, 8, "Authentication credentials invalid")
 	case authTooOften:
 		return say(421, 4, 7, 0, "Too many failed sign-ins, closing connection")
+	case tooManyGuesses:
+		return say(421, 4, 7, 0, "Too many failed sign-ins from your network, try again later")
 	case authBusy:
 		return say(454, 4, 7, 0, "Too many sign-ins at once, try again")
 	case authMechanism:

@@ -23,6 +23,7 @@ type Server struct {
 	settings   atomic.Pointer[settings]
 	nullSender budget
 	refusals   refusals
+	guesses    guesses
 	buffers    wire.Buffers // for messages being read, shared by all sessions
 	headers    headers
 	sockets    []net.Listener

@@ -94,7 +94,8 @@ func credentials(cfg *config.Config) []smtpproxy.Credential {
 func limits(cfg *config.Config) smtpproxy.Limits {
 	l, c, t := smtpproxy.DefaultLimits(), cfg.Limits, cfg.Timeouts
 	l.Wire.Message, l.Wire.Header, l.Wire.Fields = c.Message, int(c.Header), c.Fields
-	l.Recipients, l.Refused, l.RefusedHourly, l.RefusedDelay, l.AuthFails = c.Recipients, c.Refused, c.RefusedHourly, c.RefusedDelay, c.AuthFails
+	l.Recipients, l.Refused, l.RefusedHourly, l.RefusedDelay = c.Recipients, c.Refused, c.RefusedHourly, c.RefusedDelay
+	l.AuthFails, l.AuthFailsHourly = c.AuthFails, c.AuthFailsHourly
 	l.Hops, l.OwnHops, l.NullSender = c.Hops, c.OwnHops, c.NullSender
 	l.Sessions, l.NetworkSessions, l.CredentialSessions = c.Sessions, c.NetworkSessions, c.CredentialSessions
 	l.Idle, l.Progress, l.Write, l.Handshake, l.ProxyHeader = t.Idle, t.Data, t.Write, t.Handshake, t.ProxyHeader

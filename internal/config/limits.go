@@ -16,6 +16,7 @@ type Limits struct {
 	RefusedHourly      int   // recipients of one credential or network
 	RefusedDelay       time.Duration
 	AuthFails          int // of one session
+	AuthFailsHourly    int // of one network, before its sign-ins are slowed the most
 	Hops               int // Received fields before a message counts as looping
 	OwnHops            int // passes through this gate before it does
 	Sessions           int // at once, all listeners together
@@ -29,7 +30,7 @@ type Limits struct {
 func defaultLimits() Limits {
 	return Limits{
 		Message: 50 << 20, Header: 256 << 10, Fields: 1000, Recipients: 1000, Refused: 1000, RefusedHourly: 10000, RefusedDelay: time.Second,
-		AuthFails: 3, Hops: 50, OwnHops: 3, Sessions: 20000, NetworkSessions: 10000, CredentialSessions: 1000,
+		AuthFails: 3, AuthFailsHourly: 100, Hops: 50, OwnHops: 3, Sessions: 20000, NetworkSessions: 10000, CredentialSessions: 1000,
 		NullSender: 100, MinRate: 500,
 	}
 }
@@ -45,6 +46,7 @@ func (l *Limits) read() reader {
 			"refused_per_hour":        number(&l.RefusedHourly, 1, 10_000_000),
 			"refused_delay":           duration(&l.RefusedDelay, 0, 10*time.Second),
 			"auth_failures":           number(&l.AuthFails, 1, 100),
+			"auth_failures_per_hour":  number(&l.AuthFailsHourly, 1, 1_000_000),
 			"hops":                    number(&l.Hops, 10, 1000),
 			"own_hops":                number(&l.OwnHops, 1, 100),
 			"sessions":                number(&l.Sessions, 1, 1_000_000),
@@ -59,7 +61,7 @@ func (l *Limits) read() reader {
 func (l Limits) tree() yaml.MapSlice {
 	return pairs("message", formatSize(l.Message), "header", formatSize(l.Header), "header_fields", l.Fields,
 		"recipients", l.Recipients, "refused_recipients", l.Refused, "refused_per_hour", l.RefusedHourly, "refused_delay", formatDuration(l.RefusedDelay),
-		"auth_failures", l.AuthFails, "hops", l.Hops, "own_hops", l.OwnHops, "sessions", l.Sessions,
+		"auth_failures", l.AuthFails, "auth_failures_per_hour", l.AuthFailsHourly, "hops", l.Hops, "own_hops", l.OwnHops, "sessions", l.Sessions,
 		"sessions_per_network", l.NetworkSessions, "sessions_per_credential", l.CredentialSessions,
 		"null_sender", l.NullSender, "min_rate", l.MinRate)
 }

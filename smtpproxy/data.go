@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -95,17 +94,23 @@ func (s *session) newDelivery() *delivery {
 // forwarded are the recipients that get a copy, each once however often it was named, and for every recipient the one
 // of them that stands for it.
 func (t *transaction) forwarded() (owed, twin []int) {
+	if len(t.rcpts) == 1 && t.rcpts[0].forward { // most messages
+		return []int{0}, []int{0}
+	}
 	twin = make([]int, len(t.rcpts))
+	first := make(map[mailbox]int, len(t.rcpts))
 	for i := range t.rcpts {
-		twin[i] = -1
-		if !t.rcpts[i].forward {
+		r := &t.rcpts[i]
+		if !r.forward {
+			twin[i] = -1
 			continue
 		}
-		at := slices.IndexFunc(owed, func(j int) bool { return t.rcpts[j].same(&t.rcpts[i]) })
-		if at < 0 {
-			at, owed = len(owed), append(owed, i)
+		at, named := first[r.mailbox()]
+		if !named {
+			at, owed = i, append(owed, i)
+			first[r.mailbox()] = i
 		}
-		twin[i] = owed[at]
+		twin[i] = at
 	}
 	return owed, twin
 }

@@ -2,8 +2,10 @@ package smtpproxy
 
 import (
 	"context"
+	"encoding/binary"
 	"net"
 	"net/netip"
+	"strconv"
 	"time"
 
 	"github.com/emersion/go-smtp"
@@ -78,4 +80,24 @@ func OwnReplies() (all []*smtp.SMTPError) {
 		all = append(all, p.reply())
 	}
 	return all
+}
+
+// Copies plans the copies of a message to n people and, where an earlier try delivered to half of them, of its retry.
+func Copies(n int) (first, retry int) {
+	d := &delivery{tx: &transaction{stream: &gate.Stream{}}, results: make([]result, n)}
+	for i := range n {
+		mailbox := strconv.Itoa(i) + "@example.net"
+		a, err := gate.ParseAddress(mailbox)
+		if err != nil {
+			panic(err)
+		}
+		r := recipient{path: wire.Path{Mailbox: mailbox}, addr: a, forward: true}
+		binary.BigEndian.PutUint64(r.id[8:], uint64(i))
+		d.tx.rcpts = append(d.tx.rcpts, r)
+	}
+	d.owed, d.twin = d.tx.forwarded()
+	d.copies = gate.Plan(d.tx.stream, d.owed, 1)
+	first = len(d.copies)
+	d.leaveOut(d.members(d.owed[:n/2]))
+	return first, len(d.copies)
 }

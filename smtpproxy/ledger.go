@@ -137,7 +137,11 @@ func (d *delivery) leaveOut(members []string) {
 	if !d.noted {
 		return
 	}
-	served := func(r int) bool { return slices.Contains(members, d.tx.rcpts[r].member()) }
+	has := make(map[string]bool, len(members))
+	for _, m := range members {
+		has[m] = true
+	}
+	served := func(r int) bool { return has[d.tx.rcpts[r].member()] }
 	for i, c := range d.copies {
 		for _, r := range c.Recipients {
 			if served(r) {

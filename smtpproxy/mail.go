@@ -20,6 +20,8 @@ type transaction struct {
 	utf8   bool         // SMTPUTF8 was given
 	rcpts  []recipient
 	named  int // RCPTs so far, refused ones too
+	// claimed are those of rcpts who have a claim on their confirmation mail.
+	claimed map[mailbox]bool
 
 	messageID string // once the header is read
 	// deferred: a recipient was put off, so that a transaction left without any is to be tried again.
@@ -37,10 +39,13 @@ type recipient struct {
 	claim    *claim // on the one confirmation mail that this is; given back if it does not arrive
 }
 
-// same reports whether both are one mailbox, spelled alike: it gets the message once.
-func (r *recipient) same(o *recipient) bool {
-	return r.id == o.id && r.path.Mailbox == o.path.Mailbox
+// mailbox is what gets a message once, however often it is named: a person's address in one spelling.
+type mailbox struct {
+	id      gate.ID
+	spelled string
 }
+
+func (r *recipient) mailbox() mailbox { return mailbox{r.id, r.path.Mailbox} }
 
 // null reports mail from <>: bounces and automatic replies.
 func (t *transaction) null() bool { return t.from.Mailbox == "" }

@@ -132,7 +132,7 @@ func (s *session) answer(ctx context.Context, group []asked) error {
 	for i := range group {
 		a := &group[i]
 		if a.err == nil {
-			a.err = s.settle(ctx, a, group[:i], taken)
+			a.err = s.settle(ctx, a, taken)
 		}
 		if a.err == nil {
 			taken++
@@ -188,15 +188,17 @@ func (s *session) unrecorded(group []asked, err error) error {
 	s.log.Error("block log", "err", err)
 	s.tx.deferred = true
 	for i := range group {
-		s.unclaim(group[i].claim)
+		if group[i].claim != nil {
+			delete(s.tx.claimed, group[i].mailbox())
+			s.unclaim(group[i].claim)
+		}
 		s.conn.Reply(neutral())
 	}
 	return nil
 }
 
-// settle decides about one recipient of a group behind those before it and all already taken: nil means 250, to forward
-// or to discard.
-func (s *session) settle(ctx context.Context, a *asked, before []asked, taken int) error {
+// settle decides about one recipient behind so many already taken: nil means 250, to forward or to discard.
+func (s *session) settle(ctx context.Context, a *asked, taken int) error {
 	tx := s.tx
 	if taken >= s.set.Limits.Recipients {
 		return tooManyRecipients
@@ -209,7 +211,7 @@ func (s *session) settle(ctx context.Context, a *asked, before []asked, taken in
 		a.decision.Verdict, a.decision.Reason = gate.Block, gate.ReasonInvalidAddress
 		a.decision.Rule, a.decision.Hint = "address", "declare SMTPUTF8 in MAIL"
 	}
-	if tx.stream.Kind == gate.KindConfirmation && a.decision.Verdict == gate.Permit && !s.claimed(a, before) {
+	if tx.stream.Kind == gate.KindConfirmation && a.decision.Verdict == gate.Permit && !tx.claimed[a.mailbox()] {
 		s.once(ctx, a)
 	}
 	return s.verdict(a)

@@ -36,24 +36,16 @@ func (s *session) once(ctx context.Context, a *asked) {
 	case !first:
 		d.Verdict, d.Reason, d.Rule, d.Hint = gate.Block, gate.ReasonConfirmationPending, "confirmation", hint
 	default:
-		a.claim = c
+		s.tx.claim(&a.recipient, c)
 	}
 }
 
-// claimed reports whether the transaction has the claim already: it named the recipient before, in this group or in an
-// earlier one, and who is named twice is answered twice and gets one mail.
-func (s *session) claimed(a *asked, before []asked) bool {
-	for i := range s.tx.rcpts {
-		if r := &s.tx.rcpts[i]; r.claim != nil && r.same(&a.recipient) {
-			return true
-		}
+// claim notes that the transaction has the claim: who is named twice is answered twice and gets one mail.
+func (t *transaction) claim(r *recipient, c *claim) {
+	if t.claimed == nil {
+		t.claimed = make(map[mailbox]bool)
 	}
-	for i := range before {
-		if r := &before[i].recipient; r.claim != nil && r.same(&a.recipient) {
-			return true
-		}
-	}
-	return false
+	t.claimed[r.mailbox()], r.claim = true, c
 }
 
 // unclaim gives back the claims of confirmation mails that certainly did not arrive; nil is none.

@@ -13,7 +13,7 @@ import (
 
 // tally sorts the recipients that were owed a copy by their fate.
 type tally struct {
-	accepted, refused, waiting []int // waiting: deferred, undecided, not tried
+	accepted, refused, waiting []int // waiting: deferred, undecided, untried
 }
 
 func (d *delivery) tally() tally {
@@ -60,20 +60,36 @@ func (d *delivery) answer(ctx context.Context) (*smtp.SMTPError, error) {
 // respond queues what the client hears: one reply, or with LMTP one for each recipient (RFC 2033 section 4.2).
 func (d *delivery) respond(reply *smtp.SMTPError, err error) {
 	if err != nil {
-		reply = d.ses.reply(err)
+		d.refuseAll(d.ses.reply(err))
+		return
 	}
-	d.acknowledged = err == nil && len(d.tally().accepted) > 0 && (reply == nil || reply.Code < 300)
+	d.acknowledged = d.acknowledges(reply)
 	if !d.ses.ln.LMTP {
 		d.ses.conn.Reply(reply)
 		return
 	}
-	for i := range d.tx.rcpts {
-		if reply == nil || err == nil {
-			d.ses.conn.Reply(d.ownReply(d.twin[i]))
-			continue
-		}
+	for _, r := range d.twin {
+		d.ses.conn.Reply(d.ownReply(r))
+	}
+}
+
+// refuseAll says the same of every recipient: with LMTP as often as there are some.
+func (d *delivery) refuseAll(reply *smtp.SMTPError) {
+	times := 1
+	if d.ses.ln.LMTP {
+		times = len(d.tx.rcpts)
+	}
+	for range times {
 		d.ses.conn.Reply(reply)
 	}
+}
+
+// acknowledges reports whether the answer tells of a copy that somebody has.
+func (d *delivery) acknowledges(reply *smtp.SMTPError) bool {
+	if len(d.tally().accepted) == 0 {
+		return false
+	}
+	return d.ses.ln.LMTP || reply.Code < 300
 }
 
 // count counts something about the message.

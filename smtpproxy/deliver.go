@@ -12,7 +12,7 @@ import (
 type fate uint8
 
 const (
-	pending   fate = iota // not tried
+	untried   fate = iota
 	accepted              // the upstream said 250 after the dot
 	deferred              // a 4xx, or the upstream was out of reach: try again
 	refused               // a 5xx of the upstream, or consent ended meanwhile: for good
@@ -167,7 +167,7 @@ func (d *delivery) ended(ctx context.Context, i int) *result {
 	var stale []int
 	var withdrawn []bool
 	for _, r := range d.copies[i].Recipients {
-		if d.results[r].fate == pending && now.Sub(d.tx.rcpts[r].readAt) > s.set.Limits.Fresh {
+		if d.results[r].fate == untried && now.Sub(d.tx.rcpts[r].readAt) > s.set.Limits.Fresh {
 			ids, stale = append(ids, d.tx.rcpts[r].id), append(stale, r)
 			withdrawn = append(withdrawn, s.pending(d.tx.rcpts[r].id, d.tx.stream))
 		}
@@ -245,7 +245,7 @@ func (d *delivery) finish(i int) {
 // settle gives every recipient of a copy the same result, but those that have one of their own.
 func (d *delivery) settle(i int, res result) {
 	for _, r := range d.copies[i].Recipients {
-		if d.results[r].fate == pending {
+		if d.results[r].fate == untried {
 			d.results[r] = res
 		}
 	}

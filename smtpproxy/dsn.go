@@ -16,6 +16,7 @@ import (
 
 	"github.com/consentgate/consentgate/gate"
 	"github.com/consentgate/consentgate/smtpproxy/upstream"
+	"github.com/consentgate/consentgate/smtpproxy/wire"
 )
 
 // notify tells the sender which recipients were refused for good while others were served, in a delivery status
@@ -68,7 +69,7 @@ func post(lease *upstream.Lease, e upstream.Envelope, text []byte) error {
 	if !answer.Go() {
 		return errNotice
 	}
-	if _, err := lease.Write(bytes.ReplaceAll(text, []byte("\r\n."), []byte("\r\n.."))); err != nil {
+	if _, err := lease.Write(wire.Stuff(text)); err != nil {
 		return err
 	}
 	lease.Dot()
@@ -120,7 +121,7 @@ func (d *delivery) notice(lost []int) ([]byte, error) {
 
 // originalHeader is the message's header without the dots of transparency (RFC 5321 section 4.5.2).
 func (d *delivery) originalHeader() string {
-	return strings.ReplaceAll("\r\n"+string(d.header.Raw), "\r\n.", "\r\n")[len("\r\n"):]
+	return string(wire.Unstuff(d.header.Raw))
 }
 
 // part is a body part of a notice, with its media type for ASCII and for UTF-8 (RFC 6533 sections 4 and 6).

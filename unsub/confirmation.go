@@ -79,12 +79,12 @@ func (h *handler) confirmationPost(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	fields, ok := form(w, r)
+	fields, ok := h.fields(w, r)
 	if !ok {
 		return
 	}
 	if fields.Get("confirm") == "" {
-		refuse(w, nil)
+		h.refuse(w, r, http.StatusBadRequest)
 		return
 	}
 	if h.openRequest(p.Record.For(a.flow.Purpose)) {

@@ -90,7 +90,7 @@ func New(o Options) http.Handler {
 	} {
 		mux.HandleFunc("GET "+path, page.get)
 		mux.HandleFunc("POST "+path, page.post)
-		mux.HandleFunc(path, otherMethod)
+		mux.HandleFunc(path, h.otherMethod)
 	}
 	mux.HandleFunc("POST /s/{form}", h.signUp)
 	mux.HandleFunc("GET /style.css", h.pages.style)
@@ -116,13 +116,13 @@ func guarded(next http.Handler) http.Handler {
 	})
 }
 
-func otherMethod(w http.ResponseWriter, r *http.Request) {
+func (h *handler) otherMethod(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Allow", "GET, HEAD, POST, OPTIONS")
 	if r.Method == http.MethodOptions {
 		w.WriteHeader(http.StatusNoContent)
 		return
 	}
-	http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
+	h.refuse(w, r, http.StatusMethodNotAllowed)
 }
 
 // asked is what a genuine token asks for.

@@ -139,17 +139,19 @@ func TestRequestThatIsNoActChangesNothing(t *testing.T) {
 		method, query, contentType, body string
 		want                             int
 	}{
-		"GET":                               {"GET", "", "", "", 200},
-		"GET with the field in the query":   {"GET", "?" + oneClick, "", "", 200},
-		"HEAD":                              {"HEAD", "", "", "", 200},
-		"OPTIONS":                           {"OPTIONS", "", "", "", 204},
-		"PUT":                               {"PUT", "", urlencoded, oneClick, 405},
-		"DELETE":                            {"DELETE", "", "", "", 405},
-		"POST without a body":               {"POST", "", urlencoded, "", 400},
-		"POST with the field in the query":  {"POST", "?" + oneClick, urlencoded, "", 400},
-		"POST of another value":             {"POST", "", urlencoded, "List-Unsubscribe=Two-Clicks", 400},
-		"POST of a multipart that is none":  {"POST", "", "multipart/form-data; boundary=x", oneClick, 400},
-		"POST of more than a form can hold": {"POST", "", urlencoded, strings.Repeat("x", 1<<20) + "&" + oneClick, 413},
+		"GET":                                {"GET", "", "", "", 200},
+		"GET with the field in the query":    {"GET", "?" + oneClick, "", "", 200},
+		"HEAD":                               {"HEAD", "", "", "", 200},
+		"OPTIONS":                            {"OPTIONS", "", "", "", 204},
+		"PUT":                                {"PUT", "", urlencoded, oneClick, 405},
+		"DELETE":                             {"DELETE", "", "", "", 405},
+		"POST without a body":                {"POST", "", urlencoded, "", 400},
+		"POST with the field in the query":   {"POST", "?" + oneClick, urlencoded, "", 400},
+		"POST of another value":              {"POST", "", urlencoded, "List-Unsubscribe=Two-Clicks", 400},
+		"POST of a multipart that is none":   {"POST", "", "multipart/form-data; boundary=x", "One-Click", 400},
+		"POST of the field's name in a part": {"POST", "", "multipart/form-data; boundary=x", "--x\r\nContent-Disposition: form-data; name=a\r\n\r\nList-Unsubscribe=One-Click\r\n--x--\r\n", 400},
+		"POST of a part without its value":   {"POST", "", "multipart/form-data; boundary=x", "--x\r\nContent-Disposition: form-data; name=List-Unsubscribe\r\n", 400},
+		"POST of more than a form can hold":  {"POST", "", urlencoded, strings.Repeat("x", 1<<20) + "&" + oneClick, 413},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -173,7 +175,7 @@ func TestEveryBadTokenGetsTheSameAnswer(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	good := s.path("weekly")
-	nowhere := s.do("GET", "/nowhere", "", "")
+	nowhere := s.do("GET", "/no/where", "", "")
 	for name, path := range map[string]string{
 		"cut short":       good[:len(good)-1],
 		"altered":         good[:len(good)-1] + "_",

@@ -75,7 +75,7 @@ func (h *handler) landingPost(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	fields, ok := form(w, r)
+	fields, ok := h.fields(w, r)
 	if !ok {
 		return
 	}
@@ -91,7 +91,7 @@ func (h *handler) landingPost(w http.ResponseWriter, r *http.Request) {
 	case fields.Get("undo") != "":
 		h.undoPost(w, r, a, fields.Get("undo"))
 	default:
-		refuse(w, nil)
+		h.refuse(w, r, http.StatusBadRequest)
 	}
 }
 

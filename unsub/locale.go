@@ -89,6 +89,7 @@ type locale struct {
 		NotOpen     text `yaml:"not_open"`
 		Failed      text `yaml:"failed"`
 		NotFound    text `yaml:"not_found"`
+		Refused     text `yaml:"refused"`
 
 		// Answers to a form.
 		SignedUp   text `yaml:"signed_up"`

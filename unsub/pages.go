@@ -2,10 +2,13 @@ package unsub
 
 import (
 	"bytes"
+	"cmp"
 	"embed"
 	"html/template"
 	"net/http"
+	"net/url"
 	"slices"
+	"strings"
 
 	"golang.org/x/text/language"
 )
@@ -65,7 +68,8 @@ func (p *pages) locale(r *http.Request) *locale {
 // frame is what every page has around its own.
 type frame struct {
 	*locale
-	Text      text // heading and first sentence
+	Text      text   // heading and first sentence
+	Root      string // leads from the page to the handler's own paths
 	Brand     Brand
 	Languages []*locale
 	purposes  PurposeNames
@@ -97,10 +101,16 @@ func (f frame) PurposeName(purpose string) string { return f.purposes.of(f.local
 // purposeName is PurposeName for a sentence of the page.
 func (p *pages) purposeName(l *locale, purpose string) string { return p.purposes.of(l, purpose) }
 
+// root leads from a page to what it loads, however deep a path that never was is: HTTPS servers in front may have put
+// something before it.
+func root(page *url.URL) string {
+	return cmp.Or(strings.Repeat("../", max(strings.Count(page.EscapedPath(), "/")-1, 0)), "./")
+}
+
 // write answers with a page.
 func (p *pages) write(w http.ResponseWriter, r *http.Request, status int, l *locale, name string, t text, page any) {
 	var b bytes.Buffer
-	f := frame{locale: l, Text: t, Brand: p.brand, Languages: p.locales, purposes: p.purposes, Page: page}
+	f := frame{locale: l, Text: t, Root: root(r.URL), Brand: p.brand, Languages: p.locales, purposes: p.purposes, Page: page}
 	if err := p.templates[name].Execute(&b, f); err != nil {
 		http.Error(w, "internal error", http.StatusInternalServerError)
 		return
@@ -120,6 +130,12 @@ func (p *pages) style(w http.ResponseWriter, _ *http.Request) {
 func (h *handler) notFound(w http.ResponseWriter, r *http.Request) {
 	l := h.pages.locale(r)
 	h.pages.write(w, r, http.StatusNotFound, l, "message.html", l.Pages.NotFound, nil)
+}
+
+// refuse answers a request that says nothing we know, or in no way that we do.
+func (h *handler) refuse(w http.ResponseWriter, r *http.Request, status int) {
+	l := h.pages.locale(r)
+	h.pages.write(w, r, status, l, "message.html", l.Pages.Refused, nil)
 }
 
 func (h *handler) failed(w http.ResponseWriter, r *http.Request, err error) {

@@ -136,7 +136,7 @@ func (h *handler) preferencesPost(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	fields, ok := form(w, r)
+	fields, ok := h.fields(w, r)
 	if !ok {
 		return
 	}
@@ -148,7 +148,7 @@ func (h *handler) preferencesPost(w http.ResponseWriter, r *http.Request) {
 	case "ask":
 		h.askChoice(w, r, a, purpose)
 	default:
-		refuse(w, nil)
+		h.refuse(w, r, http.StatusBadRequest)
 	}
 }
 
@@ -169,7 +169,7 @@ func pressed(fields url.Values) (name, purpose string) {
 // stopChoice withdraws from a purpose there is, or from all.
 func (h *handler) stopChoice(w http.ResponseWriter, r *http.Request, a asked, purpose string) {
 	if !h.isChoice(r.Context(), a, purpose) {
-		refuse(w, nil)
+		h.refuse(w, r, http.StatusBadRequest)
 		return
 	}
 	result, err := h.withdraw(r, a, purpose, "preference", byButton)

@@ -13,10 +13,10 @@ type fate uint8
 
 const (
 	untried   fate = iota
-	accepted              // the upstream said 250 after the dot
-	deferred              // a 4xx, or the upstream was out of reach: try again
-	refused               // a 5xx of the upstream, or consent ended meanwhile: for good
-	undecided             // the dot left and no answer came
+	accepted       // the upstream said 250 after the dot
+	deferred       // a 4xx, or the upstream was out of reach: try again
+	refused        // a 5xx of the upstream, or consent ended meanwhile: for good
+	undecided      // the dot left and no answer came
 )
 
 // result is a recipient's fate and what the upstream said, or the error that speaks for it.

@@ -87,17 +87,7 @@ func BenchmarkMessage(b *testing.B) {
 			})
 			c := w.socket()
 			c.say([]byte("EHLO client.example\r\n"), 1)
-			replies := 1
-			steps := []string{"MAIL FROM:<" + bench.from + ">\r\n"}
-			for i := range bench.rcpts {
-				steps = append(steps, fmt.Sprintf("RCPT TO:<p%02d@example.net>\r\n", i))
-			}
-			steps = append(steps, "DATA\r\n", "From: a@example.com\r\nTo: b@example.net\r\nSubject: bench\r\nMessage-Id: <1@example.com>\r\n\r\n"+body+".\r\n")
-			if bench.pipelined {
-				last := len(steps) - 1
-				replies, steps = last, []string{strings.Join(steps[:last], ""), steps[last]}
-			}
-			group, content := bytesOf(steps[:len(steps)-1]), []byte(steps[len(steps)-1])
+			group, content, replies := transaction(bench.from, body, bench.rcpts, bench.pipelined)
 			b.SetBytes(int64(len(body)))
 			b.ReportAllocs()
 			for b.Loop() {
@@ -109,6 +99,20 @@ func BenchmarkMessage(b *testing.B) {
 			_ = unix.Close(c.fd)
 		})
 	}
+}
+
+// transaction is what is sent for one message: commands, in steps that have so many replies each, and the content.
+func transaction(from, body string, rcpts int, pipelined bool) (group [][]byte, content []byte, replies int) {
+	steps := []string{"MAIL FROM:<" + from + ">\r\n"}
+	for i := range rcpts {
+		steps = append(steps, fmt.Sprintf("RCPT TO:<p%02d@example.net>\r\n", i))
+	}
+	steps, replies = append(steps, "DATA\r\n"), 1
+	if pipelined {
+		replies, steps = len(steps), []string{strings.Join(steps, "")}
+	}
+	const header = "From: a@example.com\r\nTo: b@example.net\r\nSubject: bench\r\nMessage-Id: <1@example.com>\r\n\r\n"
+	return bytesOf(steps), []byte(header + body + ".\r\n"), replies
 }
 
 func bytesOf(texts []string) [][]byte {

@@ -89,15 +89,16 @@ func bigMessages(_ *world, o *smtpproxy.Options) {
 	o.Limits.Wire.Message, o.Limits.SpoolMem, o.Limits.Recipients = 64<<20, 64<<10, 100
 }
 
-// TestMessagesOfEveryKind: what stands behind our lines upstream is what the client sent, or nothing is.
-func TestMessagesOfEveryKind(t *testing.T) {
-	t.Parallel()
+// kind is a message, and what becomes of it.
+type kind struct {
+	name, content    string
+	reply, normalise string // 250 unless said; as it is unless said
+}
+
+func kinds() []kind {
 	const head = "Subject: x\r\n\r\n"
 	fields := func(n int) string { return strings.Repeat("X-Field: some value\r\n", n) + "\r\ntext\r\n" }
-	cases := []struct {
-		name, content    string
-		reply, normalise string // 250 unless said; as it is unless said
-	}{
+	return []kind{
 		{name: "a header alone", content: "Subject: x\r\n"},
 		{name: "a header and the blank line", content: head},
 		{name: "a body of one octet", content: head + "x\r\n"},
@@ -128,13 +129,18 @@ func TestMessagesOfEveryKind(t *testing.T) {
 		{name: "CR . CR", content: head + "a\r.\rb\r\n", reply: "554 5.6.0", normalise: head + "a.b\r\n"},
 		{name: ". CR X", content: head + ".\rx\r\n", reply: "554 5.6.0", normalise: head + "x\r\n"},
 	}
+}
+
+// TestMessagesOfEveryKind: what stands behind our lines upstream is what the client sent, or nothing is.
+func TestMessagesOfEveryKind(t *testing.T) {
+	t.Parallel()
 	for _, policy := range []wire.BarePolicy{wire.Reject, wire.Normalise} {
 		for _, way := range []struct{ from, to string }{{"news@example.com", "active"}, {"promo@example.com", "active double"}} {
 			t.Run(fmt.Sprintf("%s/bare lines %d", way.from, policy), func(t *testing.T) {
 				t.Parallel()
 				w := start(t, bigMessages, func(_ *world, o *smtpproxy.Options) { o.BareLines = policy })
 				c := w.rawClient()
-				for _, tc := range cases {
+				for _, tc := range kinds() {
 					reply, want := tc.reply, tc.content
 					if policy == wire.Normalise && tc.normalise != "" {
 						reply, want = "", tc.normalise

@@ -76,17 +76,20 @@ func TestWithoutPipeliningTheEnvelopeGoesStepByStep(t *testing.T) {
 	}
 }
 
+// refusedEnvelope is an envelope to x and y that the upstream does not take as a whole.
+type refusedEnvelope struct {
+	name         string
+	capabilities []string
+	fault        func(*smtptest.Upstream)
+	codes        []int // of MAIL, both RCPT and DATA
+	goes         bool
+	then         string // verbs of the next transaction on the connection
+}
+
 func TestRefusedEnvelopes(t *testing.T) {
 	t.Parallel()
 	const no = "550 5.1.1 no"
-	for _, tc := range []struct {
-		name         string
-		capabilities []string
-		fault        func(*smtptest.Upstream)
-		codes        []int // of MAIL, both RCPT and DATA
-		goes         bool
-		then         string // verbs of the next transaction on the connection
-	}{
+	for _, tc := range []refusedEnvelope{
 		{
 			name: "MAIL refused, pipelined", capabilities: []string{"PIPELINING"},
 			fault: func(u *smtptest.Upstream) { u.On(smtptest.Mail, smtptest.Reply(no).Times(1)) },
@@ -119,36 +122,40 @@ func TestRefusedEnvelopes(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			u := smtptest.Start(t, smtptest.Capabilities(tc.capabilities...))
-			tc.fault(u)
-			p := newPool(t, nil, u)
-			l := get(t, p)
-			l.Envelope(envelope("x", "y"))
-			a, err := l.Await()
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := []int{a.Mail.Code, a.Rcpts[0].Code, a.Rcpts[1].Code, a.Data.Code}
-			if diff := cmp.Diff(tc.codes, got); diff != "" || a.Go() != tc.goes {
-				t.Errorf("go %v, codes (-want +got):\n%s", a.Go(), diff)
-			}
-			if tc.goes {
-				l.Dot()
-				accepted(t, l)
-			}
-			u.Forget()
-			l.Release()
-			l = get(t, p)
-			await(t, l, envelope("z"))
-			if got := verbs(u); got != tc.then {
-				t.Errorf("next transaction: %s, want %s", got, tc.then)
-			}
-			l.Dot()
-			accepted(t, l)
-			if u.Total() != 1 {
-				t.Errorf("%d connections, want the one to be kept", u.Total())
-			}
+			tc.run(t)
 		})
+	}
+}
+
+func (tc refusedEnvelope) run(t *testing.T) {
+	u := smtptest.Start(t, smtptest.Capabilities(tc.capabilities...))
+	tc.fault(u)
+	p := newPool(t, nil, u)
+	l := get(t, p)
+	l.Envelope(envelope("x", "y"))
+	a, err := l.Await()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := []int{a.Mail.Code, a.Rcpts[0].Code, a.Rcpts[1].Code, a.Data.Code}
+	if diff := cmp.Diff(tc.codes, got); diff != "" || a.Go() != tc.goes {
+		t.Errorf("go %v, codes (-want +got):\n%s", a.Go(), diff)
+	}
+	if tc.goes {
+		l.Dot()
+		accepted(t, l)
+	}
+	u.Forget()
+	l.Release()
+	l = get(t, p)
+	await(t, l, envelope("z"))
+	if got := verbs(u); got != tc.then {
+		t.Errorf("next transaction: %s, want %s", got, tc.then)
+	}
+	l.Dot()
+	accepted(t, l)
+	if u.Total() != 1 {
+		t.Errorf("%d connections, want the one to be kept", u.Total())
 	}
 }
 

@@ -72,10 +72,10 @@ func (s *peerSession) Data(r io.Reader) error {
 func (s *peerSession) Reset()        { s.from, s.to = "", nil }
 func (s *peerSession) Logout() error { return nil }
 
-func TestAgainstAnotherServer(t *testing.T) {
-	t.Parallel()
+// anotherServer is a pool to go-smtp's server, which hands what it gets to the backend.
+func anotherServer(t *testing.T, backend *peerServer) *upstream.Pool {
+	t.Helper()
 	authority := smtptest.NewAuthority(t)
-	backend := &peerServer{}
 	server := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return &peerSession{server: backend}, nil }))
 	server.TLSConfig, server.Domain = authority.Server(), "peer.example"
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -90,12 +90,17 @@ func TestAgainstAnotherServer(t *testing.T) {
 			t.Errorf("the other server: %v", err)
 		}
 	})
-
 	p := upstream.New(upstream.Options{Targets: []upstream.Target{{
 		Address: listener.Addr().String(), TLS: upstream.StartTLS, Config: authority.Client(), Username: "gate", Password: "secret",
 	}}})
 	t.Cleanup(func() { _ = p.Close() })
-	l := get(t, p)
+	return p
+}
+
+func TestAgainstAnotherServer(t *testing.T) {
+	t.Parallel()
+	backend := &peerServer{}
+	l := get(t, anotherServer(t, backend))
 	l.Envelope(envelope("nobody"))
 	if a, err := l.Await(); err != nil || a.Go() || a.Rcpts[0].String() != "550 5.1.1 no such mailbox" {
 		t.Errorf("Await: %+v, %v; want the refusal", a, err)

@@ -66,7 +66,7 @@ type handler struct {
 //	GET  /u/{token}   the page of a message's link
 //	POST /u/{token}   one-click (RFC 8058) or the page's button: withdraws from the purpose of the token's stream
 //	GET  /p/{token}   the preference page, by an unsubscribe or a preference token
-//	POST /p/{token}   stop=PURPOSE, undo=PURPOSE or ask=PURPOSE; "*" is every marketing purpose
+//	POST /p/{token}   stop=, undo=, ask= or send=PURPOSE; "*" is every marketing purpose
 //	GET  /c/{token}   the confirmation page
 //	POST /c/{token}   confirm=yes: confirms the open request for the purpose of the token's stream
 //	POST /s/{form}    a sign-up by a form of somebody's page

@@ -62,6 +62,7 @@ type locale struct {
 		Stop        string `yaml:"stop"`
 		Undo        string `yaml:"undo"`
 		Ask         string `yaml:"ask"`
+		Send        string `yaml:"send"`
 		Confirm     string `yaml:"confirm"`
 		Preferences string `yaml:"preferences"`
 		Back        string `yaml:"back"`
@@ -111,6 +112,7 @@ type locale struct {
 		Unavailable string `yaml:"unavailable"`
 		AskSender   string `yaml:"ask_sender"`
 		Requested   string `yaml:"requested"`
+		NoMessage   string `yaml:"no_message"`
 		Bounced     string `yaml:"bounced"`
 		Suppressed  string `yaml:"suppressed"`
 		WhatConfirm string `yaml:"what_confirm"`
@@ -123,6 +125,7 @@ type locale struct {
 		Undone   string `yaml:"undone"`
 		Asked    string `yaml:"asked"`
 		NotSent  string `yaml:"not_sent"`
+		Mailed   string `yaml:"mailed"`
 	} `yaml:"acts"`
 
 	Why struct {

@@ -57,6 +57,7 @@ type choice struct {
 	CanAsk    bool
 	AskSender bool   // it may be wanted, and this page cannot begin it
 	Requested string // when a confirmation was asked for that is still open
+	CanSend   bool   // its message, if that did not leave
 }
 
 // preferencesPage is every choice of a person.
@@ -128,6 +129,7 @@ func (h *handler) choice(l *locale, a asked, f Flow, person gate.Person, known b
 	}
 	c.CanStop = c.Standing != standingStopped
 	h.offer(l, &c, f, person, consent)
+	c.CanSend = !c.CanAsk && c.Requested != "" && h.canSend(f, person)
 	return c
 }
 
@@ -147,6 +149,8 @@ func (h *handler) preferencesPost(w http.ResponseWriter, r *http.Request) {
 		h.undoChoice(w, r, a, purpose)
 	case "ask":
 		h.askChoice(w, r, a, purpose)
+	case "send":
+		h.sendChoice(w, r, a, purpose)
 	default:
 		h.refuse(w, r, http.StatusBadRequest)
 	}
@@ -154,7 +158,7 @@ func (h *handler) preferencesPost(w http.ResponseWriter, r *http.Request) {
 
 // pressed is the button of a form and its purpose; empty where there is none, or more than the one a person can press.
 func pressed(fields url.Values) (name, purpose string) {
-	for _, button := range []string{"stop", "undo", "ask"} {
+	for _, button := range []string{"stop", "undo", "ask", "send"} {
 		switch {
 		case len(fields[button]) == 0:
 		case name != "" || len(fields[button]) > 1 || fields.Get(button) == "":

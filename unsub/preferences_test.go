@@ -235,7 +235,7 @@ func TestRequestWhoseMessageCannotBeSentIsNoSuccess(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, confirming(errDown))
 	s.do("POST", s.preferences(), urlencoded, "stop=newsletter")
-	has(t, s.do("POST", s.preferences(), urlencoded, "ask=newsletter"), http.StatusServiceUnavailable, "could not be sent", "!refused")
+	has(t, s.do("POST", s.preferences(), urlencoded, "ask=newsletter"), http.StatusServiceUnavailable, "not certain", sendButton, "!refused")
 	s.store.Fail(errDown)
 	has(t, s.do("POST", s.preferences(), urlencoded, "ask=newsletter"), http.StatusServiceUnavailable, "Nothing was recorded")
 }

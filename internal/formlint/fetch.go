@@ -1,6 +1,7 @@
 package formlint
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -129,11 +130,16 @@ func checkAnswer(resp *http.Response) error {
 	return nil
 }
 
-// Read reads a page to its end; one larger than MaxPage is ErrTooLarge.
+// Read reads a page to its end. One larger than MaxPage is ErrTooLarge, and what is no text ErrNoPage: to find nothing in
+// it would pass for there being nothing.
 func Read(r io.Reader) ([]byte, error) {
 	page, err := io.ReadAll(io.LimitReader(r, MaxPage+1))
-	if err == nil && len(page) > MaxPage {
+	switch {
+	case err != nil:
+	case len(page) > MaxPage:
 		err = ErrTooLarge
+	case bytes.IndexByte(page, 0) >= 0 && !marked(page):
+		err = fmt.Errorf("%w: it holds NUL bytes, as no HTML does", ErrNoPage)
 	}
 	return page, err
 }

@@ -1,12 +1,14 @@
 package formlint
 
 import (
+	"bytes"
 	"cmp"
 	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"golang.org/x/text/encoding/charmap"
+	"golang.org/x/text/encoding/unicode"
 )
 
 // Report is what stands in a page. Its JSON is fixed.
@@ -31,8 +33,8 @@ type Finding struct {
 // maxExcerpt bounds what a finding quotes, in characters.
 const maxExcerpt = 200
 
-// Check reads a page. What is not UTF-8 is read as Windows-1252, as browsers read pages that do not say. It never
-// fails: a page of noise has no forms.
+// Check reads a page. What begins with the mark of UTF-16 is read as that, and what else is not UTF-8 as Windows-1252, as
+// browsers read pages that do not say. It never fails: a page of noise has no forms.
 func Check(source []byte) Report {
 	src := decode(source)
 	l := &linter{
@@ -50,12 +52,23 @@ func Check(source []byte) Report {
 }
 
 func decode(source []byte) string {
+	if marked(source) {
+		text, err := unicode.UTF16(unicode.BigEndian, unicode.UseBOM).NewDecoder().Bytes(source)
+		if err == nil {
+			return string(text)
+		}
+	}
 	if utf8.Valid(source) {
 		return string(source)
 	}
 	// Every octet has a meaning in Windows-1252, so there is no error.
 	text, _ := charmap.Windows1252.NewDecoder().Bytes(source)
 	return string(text)
+}
+
+// marked reports whether a page begins with the byte order mark of UTF-16.
+func marked(source []byte) bool {
+	return bytes.HasPrefix(source, []byte{0xfe, 0xff}) || bytes.HasPrefix(source, []byte{0xff, 0xfe})
 }
 
 // found is a finding at an offset.

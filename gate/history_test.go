@@ -61,7 +61,7 @@ func setWord(t testing.TB, e *gate.Event, word string) {
 		e.Evidence.ConfirmedAt = e.Time
 	case "offered":
 		e.Evidence.OptoutOffered = true
-	case "EU", "FR", "DE", "US", "IT":
+	case "EU", "FR", "DE", "US", "IT", "CA":
 		e.Jurisdiction = word
 	case "proven":
 		e.Controller, e.Wording.ID = "acme", "nl-1"

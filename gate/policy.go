@@ -217,6 +217,18 @@ func (p *Policy) Decide(now time.Time, s *Stream, a Address, l Lookup) Decision 
 	return d
 }
 
+// Until is the moment at which a recipient's consent runs out, or ran out, by the pack that a stream goes by, and the law
+// that sets it. The time is zero where the stream needs no consent, the pack takes none of this state, or no clock runs.
+func (p *Policy) Until(s *Stream, a Address, l Lookup) (end time.Time, law string) {
+	var q question
+	p.ask(&q, time.Time{}, s, a, l)
+	if l.Err != nil || s.Kind != KindMarketing || !q.ruling.Permit {
+		return time.Time{}, ""
+	}
+	_, end, law = q.clock()
+	return end, law
+}
+
 // ask fills q with what is asked.
 func (p *Policy) ask(q *question, now time.Time, s *Stream, a Address, l Lookup) {
 	*q = question{now: now, stream: s, addr: a, storeErr: l.Err, doubt: l.Doubt}

@@ -211,3 +211,30 @@ func TestParseAge(t *testing.T) {
 		}
 	}
 }
+
+func TestUntilIsTheEndOfTheClockOfAPermit(t *testing.T) {
+	t.Parallel()
+	p := policy(t, "EU", "FR", "CA", "DE")
+	day := func(n int) time.Time { return on(n) }
+	for sentence, tc := range map[string]struct {
+		history, stream string
+		want            time.Time
+		law             string
+	}{
+		"three years in France":                  {"1 granted active FR", "", day(1).AddDate(3, 0, 0), "CNIL"},
+		"from the person's last act":             {"1 granted active FR; 9 activity", "", day(9).AddDate(3, 0, 0), "CNIL"},
+		"of a customer in Canada, from the sale": {"1 granted soft CA; 9 activity", "", day(1).AddDate(2, 0, 0), "CASL"},
+		"no clock in the EU":                     {"1 granted active EU", "", time.Time{}, ""},
+		"no permit to run out":                   {"1 granted passive FR", "", time.Time{}, ""},
+		"a stream that needs no consent":         {"1 granted active FR", "transactional", time.Time{}, ""},
+		"the shorter clock where none applies":   {"1 granted soft IT", "", day(1).AddDate(2, 0, 0), "CASL"},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			t.Parallel()
+			end, law := p.Until(stream(t, tc.stream), address(t, "ann@example.com"), gate.Lookup{Record: record(t, tc.history)})
+			if !end.Equal(tc.want) || !strings.Contains(law, tc.law) || (law == "") != end.IsZero() {
+				t.Errorf("until %v by %q, want %v by %q", end, law, tc.want, tc.law)
+			}
+		})
+	}
+}

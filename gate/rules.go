@@ -146,19 +146,32 @@ func consentRule(q *question) answer {
 }
 
 func clockRule(q *question) answer {
-	clock, law := q.ruling.clock(q.consent.Source)
-	start, hint := q.consent.clock(), expiredHint
-	if q.ruling.FromGrant {
-		start, hint = q.consent.At, lapsedHint
-	}
-	if clock.IsZero() || q.now.Before(clock.After(start)) {
+	start, end, law := q.clock()
+	if end.IsZero() || q.now.Before(end) {
 		return answer{}
+	}
+	hint := expiredHint
+	if q.ruling.FromGrant {
+		hint = lapsedHint
 	}
 	q.state = StateExpired
 	return answer{
 		verdict: Block, reason: ReasonExpired, citation: law, jurisdiction: cmp.Or(q.ruling.clockFrom, q.ruling.from),
-		hint: hint(start, clock.After(start)),
+		hint: hint(start, end),
 	}
+}
+
+// clock is the time that the consent has, and the law that sets it; end is zero where there is no clock.
+func (q *question) clock() (start, end time.Time, law string) {
+	age, law := q.ruling.clock(q.consent.Source)
+	start = q.consent.clock()
+	if q.ruling.FromGrant {
+		start = q.consent.At
+	}
+	if age.IsZero() {
+		return start, time.Time{}, ""
+	}
+	return start, age.After(start), law
 }
 
 func packRule(q *question) answer {

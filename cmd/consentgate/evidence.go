@@ -141,10 +141,12 @@ func (p *program) decisions(s *opened, addr gate.Address, rec gate.Record) ([]ev
 		if stream.Kind == gate.KindTransactional {
 			continue
 		}
-		d := policy.Decide(p.now(), stream, addr, gate.Lookup{Record: rec})
+		lookup := gate.Lookup{Record: rec}
+		d := policy.Decide(p.now(), stream, addr, lookup)
+		until, law := policy.Until(stream, addr, lookup)
 		out = append(out, evidence.Decision{
 			Stream: d.Stream, Purpose: d.Purpose, Verdict: d.Verdict, Reason: d.Reason, Rule: d.Rule,
-			Jurisdiction: d.Jurisdiction, Citation: d.Citation, PolicyVersion: d.PolicyVersion,
+			Jurisdiction: d.Jurisdiction, Citation: d.Citation, ValidUntil: until, ValidityLaw: law, PolicyVersion: d.PolicyVersion,
 		})
 	}
 	return out, nil

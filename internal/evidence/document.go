@@ -157,6 +157,8 @@ type Decision struct {
 	Rule          string       `json:"rule"`
 	Jurisdiction  string       `json:"jurisdiction,omitempty"`
 	Citation      string       `json:"citation,omitempty"`
+	ValidUntil    time.Time    `json:"valid_until,omitzero"` // zero: no clock runs
+	ValidityLaw   string       `json:"validity_law,omitempty"`
 	PolicyVersion string       `json:"policy_version"`
 }
 

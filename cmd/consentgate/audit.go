@@ -92,7 +92,7 @@ func knownAct(ctx context.Context, t gate.Trail, want string) error {
 func acts() []string {
 	return []string{
 		"consent.grant", "consent.request", "consent.confirm", "consent.withdraw", "consent.apply", "consent.erase", "consent.evidence",
-		"suppress.add", "suppress.remove", "suppress.reveal", "blocked.reveal", "wording.add", "import", "export", "export.person",
+		"consent.reveal", "suppress.add", "suppress.remove", "suppress.reveal", "blocked.reveal", "wording.add", "import", "export", "export.person",
 		"invalidate", "invalidate.lift", "key.export", "key.import", "key.rotate", "link", "retention.run", "retention.done",
 		"store.init", "store.repair", "store.copy", "policy.looser",
 	}

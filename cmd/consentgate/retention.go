@@ -90,7 +90,7 @@ func (r retained) text(w io.Writer, periods retention.Periods) {
 		fmt.Fprintln(w, "people\tretention.evidence and retention.inactive are not set")
 		return
 	}
-	fmt.Fprintf(w, "consent ended\t%d histories %s\n", r.Evidence, done)
-	fmt.Fprintf(w, "not active\t%d histories %s\n", r.Inactive, done)
+	fmt.Fprintf(w, "consent ended\t%d %s with history\n", r.Evidence, done)
+	fmt.Fprintf(w, "not active\t%d %s with history\n", r.Inactive, done)
 	fmt.Fprintf(w, "of these\t%d keep a refusal under the recipient id\n", r.Kept)
 }

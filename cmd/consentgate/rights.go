@@ -200,11 +200,11 @@ func (p *program) wouldErase(ctx context.Context, s *opened, addr gate.Address, 
 
 func (p *program) printErased(done forgotten) error {
 	return p.print(done, func(w io.Writer) {
-		verb := "would go"
+		events := count(done.Events, "event") + " would go"
 		if done.Erased {
-			verb = "are gone"
+			events = countAre(done.Events, "event") + " gone"
 		}
-		fmt.Fprintf(w, "recipient %s\n%d events %s, %d remain without the address\n", done.RecipientID, done.Events, verb, done.Kept)
-		fmt.Fprintf(w, "%d entries of the blocked-send log without the address\n", done.Blocks)
+		fmt.Fprintf(w, "recipient %s\n%s, %d remain without the address\n", done.RecipientID, events, done.Kept)
+		fmt.Fprintf(w, "in the blocked-send log: %s without the address\n", count(done.Blocks, "message"))
 	})
 }

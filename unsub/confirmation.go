@@ -65,7 +65,7 @@ func (h *handler) writeConfirmation(w http.ResponseWriter, r *http.Request, a as
 	switch {
 	case p.Ask:
 		status, t = http.StatusOK, l.Pages.Confirm
-		p.Said = saidOf(l, person.Events, a.flow.Purpose, c)
+		p.Said = h.said(r.Context(), l, person, a.flow.Purpose)
 	case p.Done:
 		status, t = http.StatusOK, l.Pages.Confirmed
 	}

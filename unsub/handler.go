@@ -32,6 +32,7 @@ type Options struct {
 	Streams     *Streams
 	Withdrawals *Withdrawals
 	Store       Store
+	Texts       Texts                               // nil: a wording is shown by its id
 	Unseal      func(sealed string) (string, error) // the addresses that the store keeps
 	Confirm     Confirm                             // nil: the pages offer nothing that would need a confirmation
 	Caps        gate.RequestCaps                    // of what Confirm may be asked

@@ -49,7 +49,7 @@ func (h *handler) landingPage(ctx context.Context, l *locale, a asked) landingPa
 	p.Address = masked(h.address(person.Sealed))
 	c := person.Record.For(a.flow.Purpose)
 	p.Ask = p.Ask && !a.flow.stopped(c)
-	p.Said = saidOf(l, person.Events, a.flow.Purpose, c)
+	p.Said = h.said(ctx, l, person, a.flow.Purpose)
 	p.Undo = h.undoablePurpose(person, a)
 	return p
 }

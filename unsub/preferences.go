@@ -99,7 +99,9 @@ func (h *handler) preferencesPage(ctx context.Context, l *locale, a asked) prefe
 		p.Warnings = h.warnings(l, person.Record)
 	}
 	for _, f := range h.purposes(person.Record) {
-		p.Choices = append(p.Choices, h.choice(l, a, f, person, p.Known))
+		c := h.choice(l, a, f, person, p.Known)
+		c.Said = h.withText(ctx, c.Said, person.Events, f.Purpose, person.Record.For(f.Purpose))
+		p.Choices = append(p.Choices, c)
 	}
 	return p
 }

@@ -11,7 +11,9 @@ type said struct {
 	Date      string
 	How       string
 	Where     string
-	Wording   string
+	Wording   string // its name
+	Text      string // of the wording, where it is kept
+	TextLang  string
 	Confirmed string
 	Stopped   string
 }

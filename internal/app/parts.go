@@ -142,7 +142,7 @@ func (a *App) openWeb(ctx context.Context) (err error) {
 	a.web = &http.Server{
 		Handler: under(publicPath(a.cfg), a.besidePages(unsub.New(unsub.Options{
 			Tokens: unsub.Tokens{Keys: a.keys}, Streams: a.streams, Withdrawals: a.withdrawals,
-			Store: a.store, Unseal: a.keys.Unseal, Brand: brand,
+			Store: a.store, Texts: a.store, Unseal: a.keys.Unseal, Brand: brand,
 			Confirm: a.confirmHook(), Caps: a.cfg.Confirmation.Caps(),
 			SignUps:  unsub.SignUps{Form: a.form, Keys: a.keys, Ask: a.askToConfirm},
 			Purposes: a.cfg.Unsubscribe.Purposes, Now: time.Now, Log: a.log,

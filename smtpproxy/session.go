@@ -73,6 +73,9 @@ func (s *session) renew() {
 		return
 	}
 	s.set, s.ln = set, set.listeners[s.port]
+	if s.conn != nil {
+		s.conn.Configure(s.wireOptions())
+	}
 	if s.cred == nil {
 		return
 	}

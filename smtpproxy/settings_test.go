@@ -89,3 +89,17 @@ func TestAReloadThatWouldMoveAListenerChangesNothing(t *testing.T) {
 	}
 	w.play(message("news@example.com", "250", "active"))
 }
+
+func TestAReloadChangesTheLimitsOfOpenSessions(t *testing.T) {
+	t.Parallel()
+	w, set := running(t)
+	c := dial(w)
+	for _, tt := range []struct {
+		limit int64
+		reply string
+	}{{900, "250"}, {20, "552 5.3.4"}, {900, "250"}} {
+		set.Limits.Wire.Message = tt.limit
+		w.reload(*set)
+		c.Play(message("news@example.com", tt.reply, "active"))
+	}
+}

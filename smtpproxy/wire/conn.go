@@ -33,6 +33,9 @@ func NewConn(nc net.Conn, o Options) *Conn {
 	return c
 }
 
+// Configure takes other options, from the next command or message on. It is called between them.
+func (c *Conn) Configure(o Options) { c.o = o.withDefaults() }
+
 // Buffered tells whether more input has arrived already.
 func (c *Conn) Buffered() bool { return len(c.in.unread()) > 0 }
 

@@ -18,9 +18,9 @@ var narrow = []string{"docs/flow.md", "docs/standards.md"}
 
 var (
 	quoted    = regexp.MustCompile("`([^`\n]+)`")
-	inFolder  = regexp.MustCompile(`^[a-z]\w*(/\w+)*/\w+(\.\w+)?$|^\w+\.go$`) // internal/app, wire/path.go, dkim.go
+	inFolder  = regexp.MustCompile(`^[a-z]\w*(/\w+)*/\w+(\.\w+)?$|^\w+\.go$`)         // internal/app, wire/path.go, dkim.go
 	inPackage = regexp.MustCompile(`^(?:[a-z]+/)*((?:[a-z]+\.)?[A-Z]\w+(?:\.\w+)*)$`) // gate.Plan, App.settings
-	internal  = regexp.MustCompile(`^[a-z]+([A-Z]\w+)?$`) // handOn, enter, wire
+	internal  = regexp.MustCompile(`^[a-z]+([A-Z]\w+)?$`)                             // handOn, enter, wire
 )
 
 // notOurs look like names of code, and are words of mail or of libraries.

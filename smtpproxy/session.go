@@ -250,7 +250,11 @@ func (s *session) housekeeping(cmd wire.Command) error {
 		s.conn.Reply(say(252, 2, 5, 0, "Cannot verify, but will take the message"))
 	case wire.HELP:
 		s.conn.Reply(say(214, 2, 0, 0, "EHLO HELO STARTTLS AUTH MAIL RCPT DATA RSET NOOP QUIT VRFY"))
-	case wire.EXPN, wire.BDAT:
+	case wire.EXPN:
+		return notImplemented
+	case wire.BDAT:
+		// Its chunk follows without waiting for an answer (RFC 3030 section 2), and must not be read as commands.
+		s.closing = true
 		return notImplemented
 	default:
 		return unknownCommand

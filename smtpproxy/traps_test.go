@@ -77,6 +77,33 @@ func TestTrap28ARefusalNamesNoOtherRecipient(t *testing.T) {
 	}
 }
 
+func TestTrap28TheTraceNamesARecipientOnlyWhereThereIsNoOther(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		from string
+		to   []string
+		want int // of the copies name somebody
+	}{
+		"one recipient":                {"news@example.com", []string{"active"}, 1},
+		"a shared copy":                {"news@example.com", []string{"active", "double"}, 0},
+		"a copy each":                  {"promo@example.com", []string{"active", "double"}, 0},
+		"the others are not permitted": {"deals@example.com", []string{"active", "none"}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := start(t)
+			w.play(message(tt.from, "250", tt.to...))
+			named := 0
+			for _, m := range w.upstream.Messages() {
+				named += strings.Count(string(m.Data), "for <")
+			}
+			if named != tt.want || len(w.upstream.Messages()) == 0 {
+				t.Errorf("%d copies name a recipient, want %d", named, tt.want)
+			}
+		})
+	}
+}
+
 func TestTrap30NoHeaderChoosesTheStream(t *testing.T) {
 	t.Parallel()
 	w := start(t)

@@ -33,7 +33,8 @@ type Upstream struct {
 // Option sets up an Upstream.
 type Option func(*Upstream)
 
-// Capabilities replaces the EHLO keywords. STARTTLS and AUTH are added where they are set up.
+// Capabilities replaces the EHLO keywords. STARTTLS, unless it is among them in some spelling, and AUTH are added where
+// they are set up.
 func Capabilities(keywords ...string) Option {
 	return func(u *Upstream) { u.capabilities = keywords }
 }

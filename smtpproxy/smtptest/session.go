@@ -9,6 +9,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -109,7 +110,8 @@ func (s *session) command(line string) bool {
 
 func (s *session) features() string {
 	lines := append([]string{"upstream.test"}, s.u.capabilities...)
-	if s.u.authority != nil && !s.secure {
+	spelled := func(keyword string) bool { return strings.EqualFold(keyword, "STARTTLS") }
+	if s.u.authority != nil && !s.secure && !slices.ContainsFunc(lines, spelled) {
 		lines = append(lines, "STARTTLS")
 	}
 	if s.u.username != "" {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
@@ -135,21 +134,19 @@ func (a *App) openWeb(ctx context.Context) (err error) {
 		return err
 	}
 	var lc net.ListenConfig
-	if a.webSocket, err = lc.Listen(ctx, "tcp", a.cfg.Unsubscribe.Listen); err != nil {
+	socket, err := lc.Listen(ctx, "tcp", a.cfg.Unsubscribe.Listen)
+	if err != nil {
 		return fmt.Errorf("unsubscribe.listen: %w", err)
 	}
-	a.onClose("public listener", func() error { return ignoreClosed(a.webSocket.Close()) })
-	a.web = &http.Server{
-		Handler: under(publicPath(a.cfg), a.besidePages(unsub.New(unsub.Options{
-			Tokens: unsub.Tokens{Keys: a.keys}, Streams: a.streams, Withdrawals: a.withdrawals,
-			Store: a.store, Texts: a.store, Unseal: a.keys.Unseal, Brand: brand,
-			Confirm: a.confirmHook(), Caps: a.cfg.Confirmation.Caps(),
-			SignUps:  unsub.SignUps{Form: a.form, Keys: a.keys, Ask: a.askToConfirm},
-			Purposes: a.cfg.Unsubscribe.Purposes, Now: time.Now, Log: a.log,
-		}))),
-		ReadHeaderTimeout: webHeaders, ReadTimeout: webRequest, WriteTimeout: webRequest, IdleTimeout: webIdle,
-		MaxHeaderBytes: webMaxHeader, ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
-	}
+	a.onClose("public listener", func() error { return ignoreClosed(socket.Close()) })
+	pages := unsub.New(unsub.Options{
+		Tokens: unsub.Tokens{Keys: a.keys}, Streams: a.streams, Withdrawals: a.withdrawals,
+		Store: a.store, Texts: a.store, Unseal: a.keys.Unseal, Brand: brand,
+		Confirm: a.confirmHook(), Caps: a.cfg.Confirmation.Caps(),
+		SignUps:  unsub.SignUps{Form: a.form, Keys: a.keys, Ask: a.askToConfirm},
+		Purposes: a.cfg.Unsubscribe.Purposes, Now: time.Now, Log: a.log,
+	})
+	a.web, a.webSocket = publicServer(a.cfg.Unsubscribe, socket, under(publicPath(a.cfg), a.besidePages(pages)), a.log)
 	return nil
 }
 

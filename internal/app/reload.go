@@ -136,6 +136,8 @@ func (a *App) restartOnly(cfg *config.Config) error {
 		{"inbound.listen", old.Inbound.Listen, cfg.Inbound.Listen},
 		{"inbound.protocol", old.Inbound.Protocol, cfg.Inbound.Protocol},
 		{"unsubscribe.listen", old.Unsubscribe.Listen, cfg.Unsubscribe.Listen},
+		{"unsubscribe.connections", old.Unsubscribe.Connections, cfg.Unsubscribe.Connections},
+		{"unsubscribe.trusted_proxies", fmt.Sprint(old.Unsubscribe.Proxies), fmt.Sprint(cfg.Unsubscribe.Proxies)},
 		{"unsubscribe.public_url", old.Unsubscribe.PublicURL != "", cfg.Unsubscribe.PublicURL != ""},
 		{"unsubscribe.public_url", publicPath(old), publicPath(cfg)},
 		{"confirmation.most and apart", old.Confirmation.Caps(), cfg.Confirmation.Caps()},

@@ -112,6 +112,9 @@ type Upstream struct {
 type Unsubscribe struct {
 	Listen    string
 	PublicURL string // without a slash at its end
+	// Proxies are the HTTPS servers whose X-Forwarded-For is believed.
+	Proxies     []netip.Prefix
+	Connections int // at once
 	// MailtoDomain is of the addresses in List-Unsubscribe; Inbound's unless another gate takes their mail.
 	MailtoDomain string
 	Existing     gate.ExistingHeader // where a stream says nothing

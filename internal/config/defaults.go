@@ -17,7 +17,7 @@ func defaults() *Config {
 		Log:           Log{Addresses: "masked", Entries: 1_000_000, retention: unsaid},
 		Retention:     Retention{Blocks: unsaid},
 		Replies:       Replies{Detail: "full"},
-		Unsubscribe:   Unsubscribe{Listen: "127.0.0.1:8025", Existing: gate.ExistingKeep, OnSigned: gate.SignedLeave},
+		Unsubscribe:   Unsubscribe{Listen: "127.0.0.1:8025", Connections: publicConnections, Existing: gate.ExistingKeep, OnSigned: gate.SignedLeave},
 		Confirmation:  defaultConfirmation(),
 		Inbound:       Inbound{Sessions: inboundSessions},
 		Limits:        defaultLimits(),
@@ -35,6 +35,9 @@ func defaultStreams() []*gate.Stream {
 
 // defaultListener is where clients connect until config says otherwise.
 const defaultListener = "127.0.0.1:2525"
+
+// publicConnections is how many the public listener has at once.
+const publicConnections = 2000
 
 // transactional is the stream that the flag of this name adds patterns to.
 const transactional = "transactional"

@@ -66,7 +66,8 @@ func (u Upstream) tree() yaml.MapSlice {
 }
 
 func (u Unsubscribe) tree() yaml.MapSlice {
-	return pairs("listen", u.Listen, "public_url", u.PublicURL, "mailto_domain", u.MailtoDomain, "existing_header", string(u.Existing),
+	return pairs("listen", u.Listen, "public_url", u.PublicURL, "trusted_proxies", texted(u.Proxies, netip.Prefix.String),
+		"connections", u.Connections, "mailto_domain", u.MailtoDomain, "existing_header", string(u.Existing),
 		"on_signed", string(u.OnSigned), "self_test", u.SelfTest, "brand", u.Brand.tree(), "purposes", purposesTree(u.Purposes))
 }
 

@@ -127,6 +127,8 @@ func (u *Unsubscribe) read() reader {
 		return fields{
 			"listen":          text(&u.Listen),
 			"public_url":      converted(&u.PublicURL, parsePublicURL),
+			"trusted_proxies": gather(&u.Proxies, parseNetwork),
+			"connections":     number(&u.Connections, 16, 1_000_000),
 			"mailto_domain":   converted(&u.MailtoDomain, parseMailDomain),
 			"existing_header": existingHeader(&u.Existing),
 			"on_signed":       onSigned(&u.OnSigned),

@@ -29,12 +29,22 @@ func (c *Config) validate(r *report) {
 	c.validateStreams(r)
 	c.checkPurposes(r)
 	c.validateSignUp(r)
-	if err := checkHostPort(c.Unsubscribe.Listen); err != nil {
-		r.add("unsubscribe.listen", "%v", err)
-	}
+	c.validatePublic(r)
 	c.validateHooks(r)
 	c.Admin.validate(c, r)
 	c.Inbound.validate(c, r)
+}
+
+// validatePublic: whoever stands in front of the public listener and is not named makes all requests one network's.
+func (c *Config) validatePublic(r *report) {
+	u := &c.Unsubscribe
+	if err := checkHostPort(u.Listen); err != nil {
+		r.add("unsubscribe.listen", "%v", err)
+	}
+	checkWidth(r, "unsubscribe.trusted_proxies", u.Proxies, "and whoever is in it can say that a request comes from anywhere")
+	if len(c.Forms) > 0 && strings.HasPrefix(u.PublicURL, "https:") && len(u.Proxies) == 0 {
+		c.warn("forms: all sign-ups count as from one network, and none is kept: name the HTTPS server in front of %s in unsubscribe.trusted_proxies", u.Listen)
+	}
 }
 
 // validatePaths: a config file has no working directory, so its paths begin at the root.

@@ -45,6 +45,12 @@ const (
 	CountForged     Counted = "hook_forged"
 	CountUnreadable Counted = "hook_unreadable"
 
+	// Messages of our own that ask to confirm or offer to stop: taken by the upstream, not taken (each try counts), and not
+	// written since the recipient had as many as may be.
+	CountConfirmSent   Counted = "confirmation_sent"
+	CountConfirmFailed Counted = "confirmation_failed"
+	CountConfirmCapped Counted = "confirmation_capped"
+
 	// Recipients at the inbound listener, by what became of them: unsubscribed or complained, left alone because a machine
 	// wrote (automatic), because the report was no complaint (ignored) or named no token of ours (unmatched), put off,
 	// or refused as nobody (unknown).

@@ -49,7 +49,7 @@ type Decider interface {
 	Decide(now time.Time, s *gate.Stream, a gate.Address, l gate.Lookup) gate.Decision
 }
 
-// ConfirmationsOptions of NewConfirmations. All but Brand, Purposes, Now and Log are needed.
+// ConfirmationsOptions of NewConfirmations. All but Brand, Purposes, Count, Now and Log are needed.
 type ConfirmationsOptions struct {
 	Store    ConfirmationStore
 	Keys     gate.Sealer
@@ -61,6 +61,7 @@ type ConfirmationsOptions struct {
 	Caps     gate.RequestCaps
 	Brand    Brand
 	Purposes PurposeNames
+	Count    func(gate.Counter) // hears of each message; nil: nobody counts
 	Now      func() time.Time
 	Log      *slog.Logger
 }
@@ -163,6 +164,7 @@ func openFor(p gate.Person, signUp gate.Event, now time.Time) (gate.Event, bool)
 // record adds the request to the history, if a message for it may be sent.
 func (c *Confirmations) record(ctx context.Context, p gate.Person, a Asking, signUp gate.Event, now time.Time) (gate.Event, error) {
 	if err := c.o.Caps.Check(p.Events, a.Purpose, now); err != nil {
+		c.count(gate.CountConfirmCapped)
 		return gate.Event{}, err
 	}
 	e := gate.Event{
@@ -183,7 +185,14 @@ func (c *Confirmations) record(ctx context.Context, p gate.Person, a Asking, sig
 
 // mayAsk asks the policy as the session of an application that sends its own would.
 func (c *Confirmations) mayAsk(a gate.Address, purpose string, l gate.Lookup) error {
-	d := c.o.Policy.Decide(c.o.Now(), &gate.Stream{Name: "confirmation", Kind: gate.KindConfirmation, Purpose: purpose}, a, l)
+	return c.allowed(&gate.Stream{Name: "confirmation", Kind: gate.KindConfirmation, Purpose: purpose}, a, l)
+}
+
+func (c *Confirmations) allowed(s *gate.Stream, a gate.Address, l gate.Lookup) error {
+	if l.Err != nil {
+		return l.Err // of which mail that needs no consent would make light
+	}
+	d := c.o.Policy.Decide(c.o.Now(), s, a, l)
 	switch d.Verdict {
 	case gate.Permit:
 		return nil
@@ -216,29 +225,54 @@ func (c *Confirmations) send(ctx context.Context, r ConfirmRequest, signUp gate.
 	if err := c.mayAsk(r.Address, r.Purpose, c.o.Store.Records(ctx, []gate.ID{r.ID})[0]); err != nil {
 		return err
 	}
-	key, owner := gate.RequestKey(r.ID, r.Purpose, requested), rand.Text()
-	_, free, err := c.o.Store.Enter(ctx, key, owner, gate.RequestTTL)
+	m := c.pages.mailOf(c.pages.named(r.Language), r.Purpose, signUp, requested, c.o.Links.Confirmation(r.ID, stream))
+	err = c.once(ctx, claim{gate.RequestKey(r.ID, r.Purpose, requested), gate.RequestTTL}, func() error {
+		return c.hand(ctx, r.Address, m)
+	})
+	if err == nil {
+		c.o.Log.Info("message to confirm sent", "recipient_id", r.ID.String(), "purpose", r.Purpose)
+	}
+	return err
+}
+
+// claim lends the right to send one message.
+type claim struct {
+	key string
+	ttl time.Duration
+}
+
+// once sends what is claimed, or returns errMailed where that was done.
+func (c *Confirmations) once(ctx context.Context, x claim, send func() error) error {
+	owner := rand.Text()
+	_, free, err := c.o.Store.Enter(ctx, x.key, owner, x.ttl)
 	switch {
 	case err != nil:
 		return fmt.Errorf("%w: %w", ErrNotSent, err)
 	case !free:
 		return errMailed
 	}
-	if err := c.deliver(ctx, r, signUp, requested, c.o.Links.Confirmation(r.ID, stream)); err != nil {
-		c.giveBack(ctx, key, owner, err)
+	if err := send(); err != nil {
+		c.count(gate.CountConfirmFailed)
+		c.giveBack(ctx, x.key, owner, err)
 		return fmt.Errorf("%w: %w", ErrNotSent, err)
 	}
-	c.o.Log.Info("message to confirm sent", "recipient_id", r.ID.String(), "purpose", r.Purpose)
+	c.count(gate.CountConfirmSent)
 	return nil
 }
 
-func (c *Confirmations) deliver(ctx context.Context, r ConfirmRequest, signUp gate.Event, requested time.Time, url string) error {
-	m := c.pages.mailOf(c.pages.named(r.Language), r.Purpose, signUp, requested, url)
-	message, err := m.compose(mailHeader{from: c.o.From, to: r.Address, id: rand.Text(), at: c.o.Now()}, c.html)
+func (c *Confirmations) count(what gate.Counted) {
+	if c.o.Count != nil {
+		c.o.Count(gate.Counter{What: what})
+	}
+}
+
+// hand composes a message and hands it to the upstream.
+func (c *Confirmations) hand(ctx context.Context, to gate.Address, m confirmMail) error {
+	message, err := m.compose(mailHeader{from: c.o.From, to: to, id: rand.Text(), at: c.o.Now()}, c.html)
 	if err != nil {
 		return err
 	}
-	return c.o.Mailer.Send(ctx, c.o.From, r.Address, message)
+	return c.o.Mailer.Send(ctx, c.o.From, to, message)
 }
 
 func (c *Confirmations) giveBack(ctx context.Context, key, owner string, why error) {

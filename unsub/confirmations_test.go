@@ -28,9 +28,32 @@ type office struct {
 	ann   gate.Address
 	later time.Duration // how much after day its clock stands
 
+	counts counts
+
 	mu   sync.Mutex
 	fail error
 	sent [][]byte
+}
+
+// counts is what an office counted.
+type counts struct {
+	mu sync.Mutex
+	n  map[gate.Counted]int
+}
+
+func (c *counts) add(n gate.Counter) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.n == nil {
+		c.n = make(map[gate.Counted]int)
+	}
+	c.n[n.What]++
+}
+
+func (c *counts) of(what gate.Counted) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.n[what]
 }
 
 func newOffice(t *testing.T, with ...func(*unsub.ConfirmationsOptions)) *office {
@@ -62,6 +85,7 @@ func (o *office) options(t *testing.T) unsub.ConfirmationsOptions {
 		Store: o.store, Keys: o.keys, Policy: policy, Mailer: post{o}, Links: links, From: address(t, "hello@example.com"),
 		Streams: []*gate.Stream{weekly()}, Caps: gate.RequestCaps{Most: 3, Apart: 10 * time.Minute},
 		Brand: unsub.Brand{Name: "Café Exemple", Address: "1 Main Street, 75001 Paris", Contact: "privacy@example.com"},
+		Count: o.counts.add,
 		Now:   func() time.Time { return day().Add(o.later) },
 	}
 }

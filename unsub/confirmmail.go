@@ -40,15 +40,35 @@ func (p *pages) mailOf(l *locale, purpose string, signUp gate.Event, requested t
 		Until:   say(l.Mail.Until, "date", l.Day(requested.Add(confirmWithin))),
 		NotYou:  l.Mail.NotYou,
 	}
-	m.fact(l, l.Labels.Purpose, name)
+	m.close(p, l, purpose, signUp.Source)
+	return m
+}
+
+// stopMailOf is the message of a no that somebody said by a form. It has the same parts.
+func (p *pages) stopMailOf(l *locale, s StopOffer, url string) confirmMail {
+	sender := frame{locale: l, Brand: p.brand}.Asker()
+	m := confirmMail{
+		Lang: l.Lang, Brand: p.brand, URL: url,
+		Subject: say(l.StopMail.Subject, "purpose", p.purposeName(l, s.Purpose)),
+		What:    say(l.StopMail.What, "date", l.Day(s.Time), "sender", sender),
+		Act:     l.StopMail.Act,
+		Until:   l.StopMail.Until,
+		NotYou:  l.StopMail.NotYou,
+	}
+	m.close(p, l, s.Purpose, s.Source)
+	return m
+}
+
+// close adds what it is about and who sends it.
+func (m *confirmMail) close(p *pages, l *locale, purpose string, source gate.Source) {
+	m.fact(l, l.Labels.Purpose, p.purposeName(l, purpose))
 	m.fact(l, l.Labels.Sender, p.brand.Name)
-	m.fact(l, l.Labels.Where, l.signUpPlace(signUp.Source))
+	m.fact(l, l.Labels.Where, l.signUpPlace(source))
 	for _, line := range []string{p.brand.Name, p.brand.Address, p.brand.Contact, p.brand.PrivacyURL} {
 		if line != "" {
 			m.Foot = append(m.Foot, line)
 		}
 	}
-	return m
 }
 
 // fact adds a line about the sign-up, where there is something to say.

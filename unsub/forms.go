@@ -15,12 +15,22 @@ const maxBody = 64 << 10
 // form reads the fields of a POST. The query is no part of them: only a body is an act. Where it is false the request
 // is answered.
 func form(w http.ResponseWriter, r *http.Request) (url.Values, bool) {
-	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-	fields, err := bodyFields(r)
+	fields, err := limitedFields(w, r)
 	if err != nil {
 		refuse(w, err)
 	}
 	return fields, err == nil
+}
+
+// limitedFields is bodyFields of a body of at most maxBody.
+func limitedFields(w http.ResponseWriter, r *http.Request) (url.Values, error) {
+	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	return bodyFields(r)
+}
+
+func tooLarge(err error) bool {
+	_, large := errors.AsType[*http.MaxBytesError](err)
+	return large
 }
 
 // bodyFields reads a form of either encoding; a body of another type or none is read as urlencoded.
@@ -52,7 +62,7 @@ func isOneClick(fields url.Values) bool {
 
 // refuse answers a POST that says nothing we know.
 func refuse(w http.ResponseWriter, err error) {
-	if _, large := errors.AsType[*http.MaxBytesError](err); large {
+	if tooLarge(err) {
 		http.Error(w, "The body is too large for such a request.", http.StatusRequestEntityTooLarge)
 		return
 	}

@@ -70,7 +70,7 @@ type handler struct {
 //	POST /p/{token}   stop=, undo=, ask= or send=PURPOSE; "*" is every marketing purpose
 //	GET  /c/{token}   the confirmation page
 //	POST /c/{token}   confirm=yes: confirms the open request for the purpose of the token's stream
-//	POST /s/{form}    a sign-up by a form of somebody's page
+//	POST /s/{form}    a sign-up by a form of somebody's page: 202 once the journal has it
 //	GET  /style.css, /brand.css, /logo
 //
 // A GET changes nothing. A POST that withdraws answers 200 once the store has it and 202 once the journal has it; 503

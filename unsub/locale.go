@@ -78,6 +78,14 @@ type locale struct {
 		Page    string `yaml:"page"` // the preference page as a place
 	} `yaml:"mail"`
 
+	StopMail struct { // that passes on a no said by a form
+		Subject string `yaml:"subject"`
+		What    string `yaml:"what"`
+		Act     string `yaml:"act"`
+		Until   string `yaml:"until"`
+		NotYou  string `yaml:"not_you"`
+	} `yaml:"stop_mail"`
+
 	Pages struct {
 		Ask         text `yaml:"ask"`
 		Done        text `yaml:"done"`
@@ -100,7 +108,6 @@ type locale struct {
 		Ticked     text `yaml:"ticked"`
 		Unread     text `yaml:"unread"`
 		BadAddress text `yaml:"bad_address"`
-		NotMailed  text `yaml:"not_mailed"`
 		TooMany    text `yaml:"too_many"`
 	} `yaml:"pages"`
 

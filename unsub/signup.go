@@ -1,12 +1,9 @@
 package unsub
 
 import (
-	"context"
 	"crypto/rand"
-	"errors"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -41,8 +38,7 @@ func DefaultInputs() Inputs { return Inputs{Address: "email", Consent: "consent"
 // SignUps are what the forms need; without Form there are none.
 type SignUps struct {
 	Form func(name string) (Form, bool)
-	Keys gate.Sealer
-	Ask  func(ctx context.Context, a Asking) (Asked, error) // Confirmations.Request
+	Desk *Desk
 }
 
 // repeatWithin is how soon the same sign-up again is the same: a page that was loaded again, a second click.
@@ -60,16 +56,43 @@ const (
 )
 
 // answerIn reads the consent field. Only words that can mean one thing are a yes or a no. Of several fields the last
-// counts: frameworks put a hidden 0 before a box.
+// counts, since frameworks put a hidden 0 before a box; a yes beside a no is neither.
 func (f Form) answerIn(fields url.Values) answer {
-	if s := fields.Get("default_state"); s == string(gate.DefaultTicked) || s == string(gate.DefaultBundled) {
-		return answerTicked
+	if bad := declaredState(fields["default_state"]); bad != answerNothing {
+		return bad
 	}
-	said := fields[f.Inputs.Consent]
-	if len(said) == 0 {
-		return answerNothing
+	values := fields[f.Inputs.Consent]
+	if len(values) == 0 && !fields.Has(f.Inputs.Address) {
+		return answerUnread // not this form, or not a form at all
 	}
-	switch strings.ToLower(strings.TrimSpace(said[len(said)-1])) {
+	last, heard := answerNothing, make(map[answer]bool)
+	for _, v := range values {
+		last = word(v)
+		heard[last] = true
+	}
+	if heard[answerUnread] || heard[answerYes] && heard[answerNo] {
+		return answerUnread
+	}
+	return last
+}
+
+// declaredState is what a page says of its own box: nothing, or unticked, or it spoils the answer.
+func declaredState(said []string) answer {
+	spoilt := answerNothing
+	for _, v := range said {
+		switch gate.DefaultState(strings.ToLower(strings.TrimSpace(v))) {
+		case gate.DefaultUnticked, gate.DefaultNone, "":
+		case gate.DefaultTicked, gate.DefaultBundled:
+			return answerTicked
+		default:
+			spoilt = answerUnread
+		}
+	}
+	return spoilt
+}
+
+func word(s string) answer {
+	switch strings.ToLower(strings.TrimSpace(s)) {
 	case "yes", "oui", "on", "1", "true":
 		return answerYes
 	case "no", "non":
@@ -88,7 +111,8 @@ type signUpPage struct {
 }
 
 // signUp takes a sign-up from a form. Who typed the address is not known, so the answer never tells what is recorded of
-// it, and somebody who refused before is asked at the mailbox.
+// it, and somebody who refused before is asked at the mailbox. The form is on somebody else's page, so no token of ours
+// can be in it and another page may post the same: what such a post does is bounded by what the mailbox confirms.
 func (h *handler) signUp(w http.ResponseWriter, r *http.Request) {
 	if h.SignUps.Form == nil {
 		h.notFound(w, r)
@@ -106,7 +130,13 @@ func (h *handler) signUp(w http.ResponseWriter, r *http.Request) {
 		h.answerForm(w, r, http.StatusTooManyRequests, l, l.Pages.TooMany, signUpPage{Back: f.Back})
 		return
 	}
-	if fields, ok := form(w, r); ok {
+	fields, err := limitedFields(w, r)
+	switch {
+	case tooLarge(err):
+		h.answerForm(w, r, http.StatusRequestEntityTooLarge, l, l.Pages.Unread, signUpPage{Back: f.Back})
+	case err != nil:
+		h.answerForm(w, r, http.StatusBadRequest, l, l.Pages.Unread, signUpPage{Back: f.Back})
+	default:
 		h.takeForm(w, r, l, f, fields)
 	}
 }
@@ -134,15 +164,26 @@ func (h *handler) takeForm(w http.ResponseWriter, r *http.Request, l *locale, f 
 		h.answerForm(w, r, http.StatusBadRequest, l, l.Pages.Unread, p)
 	case said == answerNothing:
 		h.answerForm(w, r, http.StatusOK, l, l.Pages.Unticked, p)
-	case err != nil:
+	case err != nil || !onTheInternet(addr):
 		h.answerForm(w, r, http.StatusUnprocessableEntity, l, l.Pages.BadAddress, p)
 	case fields.Get(f.Inputs.Trap) != "": // a machine hears what a person would
 		p.Address = addr.Masked()
-		h.answerForm(w, r, http.StatusOK, l, thanks(l, f, said), p)
+		h.answerForm(w, r, http.StatusAccepted, l, thanks(l, f, said), p)
 	default:
 		p.Address = addr.Masked()
 		h.recordForm(w, r, l, f, said, addr, p)
 	}
+}
+
+// onTheInternet reports whether the domain can be somebody's out there. Anybody may type here, and we must not be made to
+// write to the hosts around us: no address literal, no name without a dot, none whose last label could be a number.
+func onTheInternet(a gate.Address) bool {
+	i := strings.LastIndexByte(a.Domain(), '.')
+	if i < 0 || a.Domain()[0] == '[' {
+		return false
+	}
+	top := a.Domain()[i+1:]
+	return top[0] >= 'a' && top[0] <= 'z' && top != "localhost"
 }
 
 // thanks is the page of what was done, the same whatever stood before.
@@ -156,50 +197,13 @@ func thanks(l *locale, f Form, said answer) text {
 	return l.Pages.SignedUp
 }
 
+// recordForm answers 202 once the answer is in the journal, whoever it is about; see Desk.
 func (h *handler) recordForm(w http.ResponseWriter, r *http.Request, l *locale, f Form, said answer, addr gate.Address, p signUpPage) {
-	if err := h.keepAnswer(r, f, said, addr); err != nil {
+	if err := h.SignUps.Desk.Take(addr, h.answerEvent(r, f, said, h.Now().UTC()), l.Lang); err != nil {
 		h.failed(w, r, err)
 		return
 	}
-	var err error
-	if said == answerYes {
-		err = h.askIfNeeded(r.Context(), f, l, addr)
-	}
-	if err != nil { // the sign-up stands
-		h.Log.Error("message to confirm not sent", "form", f.Name, "error", err)
-		w.Header().Set("Retry-After", "60")
-		h.answerForm(w, r, http.StatusServiceUnavailable, l, l.Pages.NotMailed, p)
-		return
-	}
-	h.answerForm(w, r, http.StatusOK, l, thanks(l, f, said), p)
-}
-
-// keepAnswer records what was said, once however often the form is sent.
-func (h *handler) keepAnswer(r *http.Request, f Form, said answer, addr gate.Address) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), applyTimeout)
-	defer cancel()
-	now := h.Now().UTC()
-	person, err := h.Store.Person(ctx, h.SignUps.Keys.ID(addr))
-	if err != nil || repeated(person.Events, f, said, now) {
-		return err
-	}
-	e := h.answerEvent(r, f, said, now)
-	e.Recipient = addr.String()
-	return gate.Intake{Store: h.Store, Keys: h.SignUps.Keys}.Apply(ctx, now, []gate.Event{e}, true)[0].Err
-}
-
-// repeated reports whether the same was said by the same form a moment ago, and nothing else of the purpose since.
-func repeated(events []gate.Event, f Form, said answer, now time.Time) bool {
-	for _, e := range slices.Backward(events) {
-		switch {
-		case e.Purpose != f.Purpose && e.Purpose != gate.AllPurposes, e.Type == gate.ConfirmationRequested:
-			continue
-		case said == answerNo:
-			return e.Type == gate.Refused
-		}
-		return e.Type == gate.Granted && e.Source.Kind == f.Source.Kind && e.Source.ID == f.Source.ID && now.Sub(e.Time) < repeatWithin
-	}
-	return false
+	h.answerForm(w, r, http.StatusAccepted, l, thanks(l, f, said), p)
 }
 
 // answerEvent is the yes or no of a form. A yes that the pack wants confirmed is the first half of a double opt-in.
@@ -238,23 +242,3 @@ func pageOf(referer string) string {
 
 // maxPage bounds source.url of a form, in octets.
 const maxPage = 500
-
-// askIfNeeded sends the message that asks to confirm where something waits for that. Whoever may not be asked hears
-// nothing more here: the answer tells nobody what stands about an address.
-func (h *handler) askIfNeeded(ctx context.Context, f Form, l *locale, addr gate.Address) error {
-	person, err := h.person(ctx, asked{id: h.SignUps.Keys.ID(addr)})
-	if err != nil {
-		return err
-	}
-	c := person.Record.For(f.Purpose)
-	waits := c.State == gate.StateActivePending || f.Double && c.State != gate.StateActiveDouble && c.Via != gate.ViaMailbox
-	if !waits {
-		return nil
-	}
-	_, err = h.SignUps.Ask(ctx, Asking{Address: addr, Purpose: f.Purpose, Language: l.Lang, Actor: "person"})
-	if errors.Is(err, gate.ErrNotAsked) {
-		h.Log.Info("sign-up without a message to confirm", "form", f.Name, "recipient_id", person.ID.String(), "why", err)
-		return nil
-	}
-	return err
-}

@@ -68,6 +68,7 @@ type App struct {
 	streams     *unsub.Streams
 	reloaded    chan struct{} // holds a token where the store has yet to remember reloaded streams
 	withdrawals *unsub.Withdrawals
+	desk        *unsub.Desk // nil where no public URL is set
 	smtp        *smtpproxy.Server
 	web         *http.Server
 	hooks       *hooks.Handler             // nil where no public URL is set
@@ -161,6 +162,7 @@ func (a *App) Run(ctx context.Context, r Reloads) error {
 	part("inbox", func(ctx context.Context) error { a.inbox.run(ctx, inboxPeriod); return nil })
 	part("block log", a.blocks.ship)
 	part("withdrawals", a.withdrawals.Run)
+	part("forms", a.runDesk)
 	part("counters", func(ctx context.Context) error { a.flushCounts(ctx, countPeriod); return nil })
 	part("keys", func(ctx context.Context) error { a.refreshKeys(ctx, watchPeriod); return nil })
 	part("retention", func(ctx context.Context) error { a.retain(ctx, retentionFirst, retentionPeriod); return nil })
@@ -246,12 +248,18 @@ func serveHTTP(ctx context.Context, web *http.Server, socket net.Listener) error
 	}
 }
 
-// flush gives block entries a moment to reach the store; what does not is shipped at the next start.
+// flush gives block entries and answers of forms a moment to reach the store; what does not is shipped at the next start.
 func (a *App) flush(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTime)
 	defer cancel()
 	if err := a.blocks.journal.Drain(ctx); err != nil {
 		a.log.Warn("block entries stay in the journal until the next start", "err", err)
+	}
+	if a.desk == nil {
+		return
+	}
+	if err := a.desk.Drain(ctx); err != nil {
+		a.log.Warn("answers of forms wait until the next start, messages to confirm are left unsent", "err", err)
 	}
 }
 

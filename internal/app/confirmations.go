@@ -25,7 +25,7 @@ type confirming struct {
 }
 
 // newConfirmations makes what asks people to confirm; ErrNoSender where the config has no sender.
-func newConfirmations(cfg *config.Config, s unsub.ConfirmationStore, keys *seal.Keys, pool func() *upstream.Pool, log *slog.Logger) (*unsub.Confirmations, error) {
+func newConfirmations(cfg *config.Config, s unsub.ConfirmationStore, keys *seal.Keys, pool func() *upstream.Pool, count func(gate.Counter), log *slog.Logger) (*unsub.Confirmations, error) {
 	if cfg.Confirmation.From == "" {
 		return nil, ErrNoSender
 	}
@@ -44,7 +44,7 @@ func newConfirmations(cfg *config.Config, s unsub.ConfirmationStore, keys *seal.
 	return unsub.NewConfirmations(unsub.ConfirmationsOptions{
 		Store: s, Keys: keys, Policy: policy, Mailer: mailer{pool}, Links: links, Streams: cfg.Streams(),
 		From: cfg.Confirmation.Sender(), Caps: cfg.Confirmation.Caps(), Brand: brand, Purposes: cfg.Unsubscribe.Purposes,
-		Now: time.Now, Log: log,
+		Count: count, Now: time.Now, Log: log,
 	}), nil
 }
 
@@ -55,7 +55,7 @@ func OpenConfirmations(cfg *config.Config, s unsub.ConfirmationStore, keys *seal
 		return nil, nil, err
 	}
 	pool := upstream.New(upstream.Options{Targets: targets, Hello: cfg.Hostname, Reply: cfg.Timeouts.Envelope, Logger: log})
-	c, err = newConfirmations(cfg, s, keys, func() *upstream.Pool { return pool }, log)
+	c, err = newConfirmations(cfg, s, keys, func() *upstream.Pool { return pool }, nil, log)
 	if err != nil {
 		return nil, nil, errors.Join(err, pool.Close())
 	}
@@ -64,7 +64,7 @@ func OpenConfirmations(cfg *config.Config, s unsub.ConfirmationStore, keys *seal
 
 // confirmingOf is what the config makes of sign-ups; nil where it names no sender.
 func (a *App) confirmingOf(cfg *config.Config) (*confirming, error) {
-	c, err := newConfirmations(cfg, a.store, a.keys, func() *upstream.Pool { _, pool := a.inForce(); return pool }, a.log)
+	c, err := newConfirmations(cfg, a.store, a.keys, func() *upstream.Pool { _, pool := a.inForce(); return pool }, a.counts.Add, a.log)
 	if errors.Is(err, ErrNoSender) {
 		return nil, nil
 	}
@@ -139,6 +139,34 @@ func (a *App) adminConfirm() admin.Confirm {
 		}
 		return admin.Request{EventID: asked.Request.ID, At: asked.Request.Time, Again: asked.Again}, err
 	}
+}
+
+// openDesk makes what takes the answers of forms, with a journal of its own.
+func (a *App) openDesk() error {
+	j, err := a.openJournal("forms", unsub.DeskJournal())
+	if err != nil {
+		return err
+	}
+	a.desk = unsub.NewDesk(unsub.DeskOptions{
+		Journal: j, Store: a.store, Withdrawals: a.withdrawals, Keys: a.keys, Asker: a.asker, Now: time.Now, Log: a.log,
+	})
+	return nil
+}
+
+// asker is who asks by the settings in force, nil for nobody.
+func (a *App) asker() unsub.Asker {
+	if c := a.confirming.Load(); c != nil {
+		return c.Confirmations
+	}
+	return nil
+}
+
+// runDesk settles the answers of forms until ctx ends.
+func (a *App) runDesk(ctx context.Context) error {
+	if a.desk == nil {
+		return nil
+	}
+	return a.desk.Run(ctx)
 }
 
 func (a *App) form(name string) (unsub.Form, bool) {

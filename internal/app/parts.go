@@ -56,12 +56,12 @@ func (a *App) openStore(ctx context.Context) error {
 }
 
 func (a *App) openJournals(context.Context) error {
-	blocks, err := a.openJournal("blocks", 0)
+	blocks, err := a.openJournal("blocks", journal.Options{})
 	if err != nil {
 		return err
 	}
 	a.blocks = &blockLog{journal: blocks, store: a.store, log: a.log}
-	withdrawals, err := a.openJournal("withdrawals", unsub.Retention)
+	withdrawals, err := a.openJournal("withdrawals", journal.Options{Retention: unsub.Retention})
 	if err != nil {
 		return err
 	}
@@ -78,8 +78,9 @@ func (a *App) openJournals(context.Context) error {
 	return nil
 }
 
-func (a *App) openJournal(name string, retention time.Duration) (*journal.Journal, error) {
-	j, err := journal.Open(filepath.Join(a.cfg.DataDir, "journal", name), journal.Options{Retention: retention, Log: a.log})
+func (a *App) openJournal(name string, o journal.Options) (*journal.Journal, error) {
+	o.Log = a.log
+	j, err := journal.Open(filepath.Join(a.cfg.DataDir, "journal", name), o)
 	if errors.Is(err, journal.ErrHeld) {
 		return nil, fmt.Errorf("data_dir %s is in use by another gate: stop it, or give this one a data_dir of its own (%w)", a.cfg.DataDir, journal.ErrHeld)
 	}
@@ -126,6 +127,9 @@ func (a *App) openWeb(ctx context.Context) (err error) {
 		return err
 	}
 	a.confirming.Store(asks)
+	if err := a.openDesk(); err != nil {
+		return err
+	}
 	brand, err := a.cfg.Unsubscribe.Brand.Public()
 	if err != nil {
 		return err
@@ -143,7 +147,7 @@ func (a *App) openWeb(ctx context.Context) (err error) {
 		Tokens: unsub.Tokens{Keys: a.keys}, Streams: a.streams, Withdrawals: a.withdrawals,
 		Store: a.store, Texts: a.store, Unseal: a.keys.Unseal, Brand: brand,
 		Confirm: a.confirmHook(), Caps: a.cfg.Confirmation.Caps(),
-		SignUps:  unsub.SignUps{Form: a.form, Keys: a.keys, Ask: a.askToConfirm},
+		SignUps:  unsub.SignUps{Form: a.form, Desk: a.desk},
 		Purposes: a.cfg.Unsubscribe.Purposes, Now: time.Now, Log: a.log,
 	})
 	a.web, a.webSocket = publicServer(a.cfg.Unsubscribe, socket, under(publicPath(a.cfg), a.besidePages(pages)), a.log)

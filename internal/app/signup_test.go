@@ -1,19 +1,23 @@
 package app
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/emersion/go-message/mail"
 
 	"github.com/consentgate/consentgate/gate"
+	"github.com/consentgate/consentgate/gate/gatetest"
 	"github.com/consentgate/consentgate/internal/config"
 	"github.com/consentgate/consentgate/smtpproxy/smtptest"
 	"github.com/consentgate/consentgate/smtpproxy/upstream"
@@ -60,6 +64,7 @@ func post(t *testing.T, a *App, path string, fields url.Values) (int, string) {
 // linkIn is the path of the confirmation page in the only message that the upstream has.
 func linkIn(t *testing.T, up *smtptest.Upstream) string {
 	t.Helper()
+	gatetest.Eventually(t, "the message is there", func() bool { return len(up.Messages()) > 0 })
 	messages := up.Messages()
 	if len(messages) != 1 || messages[0].MailArg != "<hello@example.com>" || messages[0].RcptArgs[0] != "<ann@example.com>" {
 		t.Fatalf("messages %+v", messages)
@@ -88,7 +93,7 @@ func TestASignUpBecomesConsentByTheMessageThatItCauses(t *testing.T) {
 	t.Parallel()
 	up := smtptest.Start(t)
 	a := running(t, withForm(t, up.Addr()))
-	if status, page := post(t, a, "/s/footer", url.Values{"email": {"ann@example.com"}, "consent": {"yes"}}); status != http.StatusOK {
+	if status, page := post(t, a, "/s/footer", url.Values{"email": {"ann@example.com"}, "consent": {"yes"}}); status != http.StatusAccepted {
 		t.Fatalf("%d %s", status, page)
 	}
 	link := linkIn(t, up)
@@ -104,6 +109,16 @@ func TestASignUpBecomesConsentByTheMessageThatItCauses(t *testing.T) {
 		t.Errorf("state %s", got)
 	}
 	send(t, a, "250")
+}
+
+// settled waits for what comes of the forms that were sent.
+func (a *App) settled(t *testing.T) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := a.desk.Drain(ctx); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func (a *App) stateOf(t *testing.T, who string) gate.State {
@@ -124,9 +139,10 @@ func TestAFormAsksForAConfirmationWhereThePackDoes(t *testing.T) {
 			t.Errorf("%s: %+v", name, f)
 		}
 	}
-	if status, _ := post(t, a, "/s/popup", url.Values{"email": {"ann@example.com"}, "consent": {"on"}}); status != http.StatusOK {
+	if status, _ := post(t, a, "/s/popup", url.Values{"email": {"ann@example.com"}, "consent": {"on"}}); status != http.StatusAccepted {
 		t.Fatal(status)
 	}
+	a.settled(t)
 	if got := a.stateOf(t, "ann@example.com"); got != gate.StateActiveSingle || len(up.Messages()) != 0 {
 		t.Errorf("state %s, %d messages", got, len(up.Messages()))
 	}
@@ -147,19 +163,28 @@ func TestASignUpWaitsForAnUpstreamThatIsAway(t *testing.T) {
 			up := smtptest.Start(t)
 			a := running(t, withForm(t, up.Addr()))
 			fault(up)
-			if status, page := post(t, a, "/s/footer", yes); status != http.StatusServiceUnavailable || strings.Contains(page, "5.7.1") {
+			if status, page := post(t, a, "/s/footer", yes); status != http.StatusAccepted || strings.Contains(page, "5.7.1") {
 				t.Fatalf("%d %s", status, page)
 			}
+			gatetest.Eventually(t, "it was tried", func() bool {
+				return strings.Contains(string(scraped(a)), `consentgate_confirmation_mails_total{what="failed"} 1`)
+			})
 			if name == "away" {
 				up.Restart()
 			}
 			up.Forget()
-			if status, page := post(t, a, "/s/footer", yes); status != http.StatusOK {
+			if status, page := post(t, a, "/s/footer", yes); status != http.StatusAccepted {
 				t.Fatalf("again: %d %s", status, page)
 			}
 			linkIn(t, up)
 		})
 	}
+}
+
+func scraped(a *App) []byte {
+	w := httptest.NewRecorder()
+	a.metrics.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	return w.Body.Bytes()
 }
 
 // TestThePreferencePageSendsTheMessageToo: asking there for what was stopped.
@@ -224,9 +249,10 @@ func TestTheFormOfTheDocumentSignsUp(t *testing.T) {
 	if action == nil || len(fields) != 3 {
 		t.Fatalf("action %q, fields %v", action, fields)
 	}
-	if status, page := post(t, a, action[1], fields); status != http.StatusOK || !strings.Contains(page, "https://shop.example/") {
+	if status, page := post(t, a, action[1], fields); status != http.StatusAccepted || !strings.Contains(page, "https://shop.example/") {
 		t.Fatalf("%d %s", status, page)
 	}
+	a.settled(t)
 	addr, err := gate.ParseAddress("ann@example.com")
 	if err != nil {
 		t.Fatal(err)

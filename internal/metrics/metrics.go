@@ -99,7 +99,8 @@ func (m *Metrics) read() totals {
 func perProcess(what gate.Counted) bool {
 	switch what {
 	case gate.CountSessions, gate.CountTurnedAway, gate.CountUnknownToken, gate.CountForbidden,
-		gate.CountForged, gate.CountUnreadable:
+		gate.CountForged, gate.CountUnreadable,
+		gate.CountConfirmSent, gate.CountConfirmFailed, gate.CountConfirmCapped:
 		return true
 	}
 	return slices.Contains(inbound(), what)
@@ -136,6 +137,10 @@ func families() []family {
 		{
 			"hooks_refused_total", "Webhooks that their provider did not make, and webhooks or reports that cannot be read.",
 			oneEach("why", "hook_", gate.CountForged, gate.CountUnreadable),
+		},
+		{
+			"confirmation_mails_total", "Messages of the gate's own that ask to confirm or offer to stop, by what became of them.",
+			oneEach("what", "confirmation_", gate.CountConfirmSent, gate.CountConfirmFailed, gate.CountConfirmCapped),
 		},
 	}
 }

@@ -44,6 +44,7 @@ func TestEverySeriesIsThereFromTheStart(t *testing.T) {
 		`consentgate_sessions_total 0`, `consentgate_turned_away_total 0`,
 		`consentgate_withdrawal_seconds_count 0`,
 		`consentgate_inbound_total{what="unsubscribed"} 0`, `consentgate_inbound_total{what="unmatched"} 0`,
+		`consentgate_confirmation_mails_total{what="sent"} 0`, `consentgate_confirmation_mails_total{what="capped"} 0`,
 		`consentgate_hooks_refused_total{why="forged"} 0`, `consentgate_hooks_refused_total{why="unreadable"} 0`,
 		`consentgate_journal_octets{journal="blocks"} 12`, `consentgate_journal_octets{journal="withdrawals"} 0`,
 	} {

@@ -81,7 +81,8 @@ type Limits struct {
 func DefaultLimits() Limits {
 	return Limits{
 		Wire:       wire.Limits{Line: 4096, AuthLine: 12288, Header: 256 << 10, Fields: 1000, Message: 50 << 20},
-		Recipients: 1000, Refused: 1000, RefusedHourly: 10000, RefusedDelay: time.Second, AuthFails: 3, AuthFailsHourly: 100, SignIns: 64, Hops: 50, OwnHops: 3, NullSender: 100,
+		Recipients: 1000, Refused: 1000, RefusedHourly: 10000, RefusedDelay: time.Second,
+		AuthFails: 3, AuthFailsHourly: 100, SignIns: 64, Hops: 50, OwnHops: 3, NullSender: 100,
 		Sessions: 20000, NetworkSessions: 10000, CredentialSessions: 1000,
 		Lookup: 250 * time.Millisecond, Fresh: 250 * time.Millisecond,
 		Envelope: 30 * time.Second, Deliver: 60 * time.Second,

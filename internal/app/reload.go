@@ -2,15 +2,19 @@ package app
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"os"
 	"reflect"
 
+	"github.com/consentgate/consentgate/admin"
 	"github.com/consentgate/consentgate/internal/config"
 	"github.com/consentgate/consentgate/smtpproxy"
 	"github.com/consentgate/consentgate/smtpproxy/upstream"
 	"github.com/consentgate/consentgate/unsub"
+	"github.com/consentgate/consentgate/unsub/hooks"
+	"github.com/consentgate/consentgate/unsub/inbound"
 )
 
 // Reloads is how a running program learns of new settings. The zero value never reloads.
@@ -60,17 +64,9 @@ func (a *App) Reload(ctx context.Context, cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
-	set, err := a.settings(cfg, pool)
+	next, err := a.prepare(cfg, pool)
 	if err == nil {
-		_, err = unsub.NewStreams(a.store, cfg.Streams()) // whether they can be configured, before anything is
-	}
-	private, certificate, err2 := a.adminSettings(cfg)
-	door, err4 := a.inboundSettings(cfg)
-	asks, err3 := a.confirmingOf(cfg)
-	reports, err5 := cfg.HookSettings()
-	err = errors.Join(err, err2, err3, err4, err5)
-	if err == nil {
-		err = a.smtp.Reload(set)
+		err = a.smtp.Reload(next.relay)
 	}
 	if err == nil {
 		err = a.configureStreams(cfg)
@@ -78,12 +74,12 @@ func (a *App) Reload(ctx context.Context, cfg *config.Config) error {
 	if err != nil {
 		return errors.Join(err, a.discard(pool))
 	}
-	a.reloadAdmin(private, certificate)
+	a.reloadAdmin(next.private, next.certificate)
 	if a.inbound != nil {
-		a.inbound.Reload(door)
+		a.inbound.Reload(next.door)
 	}
-	a.confirming.Store(asks)
-	a.reloadHooks(reports)
+	a.confirming.Store(next.asks)
+	a.reloadHooks(next.reports)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if pool != a.pool {
@@ -91,6 +87,28 @@ func (a *App) Reload(ctx context.Context, cfg *config.Config) error {
 	}
 	a.cfg, a.pool = cfg, pool
 	return nil
+}
+
+// replacement is what new settings make of each part, before any of it is put in force.
+type replacement struct {
+	relay       smtpproxy.Settings
+	private     admin.Settings
+	certificate *tls.Config
+	door        inbound.Settings
+	asks        *confirming
+	reports     hooks.Settings
+}
+
+// prepare makes all of it, or tells everything that is wrong.
+func (a *App) prepare(cfg *config.Config, pool *upstream.Pool) (r replacement, err error) {
+	var errs [5]error
+	r.relay, errs[0] = a.settings(cfg, pool)
+	r.private, r.certificate, errs[1] = a.adminSettings(cfg)
+	r.door, errs[2] = a.inboundSettings(cfg)
+	r.asks, errs[3] = a.confirmingOf(cfg)
+	r.reports, errs[4] = cfg.HookSettings()
+	_, err = unsub.NewStreams(a.store, cfg.Streams()) // whether they can be configured
+	return r, errors.Join(append(errs[:], err)...)
 }
 
 // configureStreams has the public pages know the streams, and the store remember them: their tokens outlive them.

@@ -22,9 +22,9 @@ func (a *App) openSMTP(ctx context.Context) error {
 	a.ledger = newOpenLedger(a.store)
 	a.smtp, err = smtpproxy.New(ctx, smtpproxy.Options{
 		Settings: set, Hostname: a.cfg.Hostname, Instance: a.keys.Fingerprint(), SpoolDir: a.cfg.DataDir,
-		Records: a.store, Requests: a.store, Keys: a.keys, Ledger: a.ledger, PartlyDelivered: a.ledger.partlyDelivered, Blocks: a.blocks, Count: a.counts.Add,
-		Pending: a.withdrawals.Pending,
-		Now:     time.Now, NewID: func() string { return ulid.Make().String() }, Log: a.log,
+		Records: a.store, Requests: a.store, Keys: a.keys, Ledger: a.ledger, PartlyDelivered: a.ledger.partlyDelivered,
+		Blocks: a.blocks, Count: a.counts.Add, Pending: a.withdrawals.Pending,
+		Now: time.Now, NewID: func() string { return ulid.Make().String() }, Log: a.log,
 	})
 	return err
 }

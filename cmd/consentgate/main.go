@@ -16,7 +16,7 @@ import (
 func main() {
 	p := &program{
 		in: os.Stdin, out: os.Stdout, err: os.Stderr,
-		env: os.Getenv, root: os.Geteuid() == 0, now: time.Now, signals: signals,
+		env: os.Getenv, root: os.Geteuid() == 0, now: time.Now, signals: signals, calm: calm,
 	}
 	os.Exit(p.execute(context.Background(), p.rootCommand(), os.Args[1:]))
 }

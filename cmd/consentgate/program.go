@@ -28,6 +28,8 @@ type program struct {
 	now      func() time.Time
 	// signals ends a context at Ctrl-C; nil: nothing does.
 	signals func(context.Context) (context.Context, context.CancelFunc)
+	// calm may start the process anew before a gate runs; nil: it runs as it is.
+	calm func()
 
 	configPath, store, dataDir string
 	as                         string // --actor

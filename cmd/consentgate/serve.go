@@ -45,6 +45,9 @@ session's next transaction, or, where something is wrong with them, none does an
 }
 
 func (p *program) serve(ctx context.Context, o config.Overlay) error {
+	if p.calm != nil {
+		p.calm()
+	}
 	load := func() (*config.Config, error) { return p.serveConfig(o) }
 	cfg, err := load()
 	if err != nil {

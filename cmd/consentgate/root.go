@@ -44,7 +44,7 @@ Exit codes: 0 done or permit, 1 error, 2 usage, 3 block, 4 defer.`,
 		p.serveCommand(), p.demoCommand(), p.checkCommand(), p.consentCommand(), p.suppressCommand(), p.invalidateCommand(), p.linkCommand(), p.blockedCommand(),
 		p.importCommand(), p.exportCommand(), p.statsCommand(), p.auditCommand(), p.wordingCommand(), p.evidenceCommand(),
 		p.policyCommand(), p.configCommand(), p.storeCommand(), p.keyCommand(), p.retentionCommand(), p.passwordCommand(), p.tokenCommand(), p.sinkCommand(), p.versionCommand(),
-		p.lintCommand(), p.completionCommand(),
+		p.lintCommand(), p.doctorCommand(), p.completionCommand(),
 	)
 	p.complete(root)
 	return root

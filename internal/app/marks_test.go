@@ -99,10 +99,10 @@ func TestTheAnswerToAnEventIsAsTheMarksLeaveIt(t *testing.T) {
 	s := serve(t, "")
 	defer s.stop()
 	mark := gate.Mark{ID: "m", Source: "contest:quiz", Time: time.Now().Add(-time.Minute), Why: "the box was ticked"}
-	if err := s.App.store.Mark(t.Context(), mark); err != nil {
+	if err := s.store.Mark(t.Context(), mark); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.App.marks.read(t.Context()); err != nil {
+	if err := s.marks.read(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	const event = `{"id":%q,"recipient":"ann@example.com","purpose":"newsletter","type":%q,"method":%q,"default_state":%q,` +

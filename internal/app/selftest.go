@@ -6,8 +6,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/consentgate/consentgate/internal/config"
 	"github.com/consentgate/consentgate/internal/metrics"
+	"github.com/consentgate/consentgate/internal/seal"
 	"github.com/consentgate/consentgate/unsub"
 )
 
@@ -44,7 +44,7 @@ func (a *App) testSelfOnce(ctx context.Context) time.Duration {
 	if !cfg.Unsubscribe.SelfTests() {
 		return selfTestAgain // a reload may switch it on
 	}
-	err := a.tryPublicURL(ctx, cfg)
+	err := tryPublicURL(ctx, a.keys, cfg.Unsubscribe.PublicURL)
 	if ctx.Err() != nil {
 		return selfTestAgain
 	}
@@ -55,8 +55,8 @@ func (a *App) testSelfOnce(ctx context.Context) time.Duration {
 }
 
 // tryPublicURL posts to it on a connection of its own, as a stranger would.
-func (a *App) tryPublicURL(ctx context.Context, cfg *config.Config) error {
-	links, err := unsub.NewLinks(unsub.Tokens{Keys: a.keys}, cfg.Unsubscribe.PublicURL, "")
+func tryPublicURL(ctx context.Context, keys *seal.Keys, public string) error {
+	links, err := unsub.NewLinks(unsub.Tokens{Keys: keys}, public, "")
 	if err != nil {
 		return err
 	}

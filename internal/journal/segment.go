@@ -255,3 +255,14 @@ func (j *Journal) discard(s segment) error {
 	}
 	return os.Remove(name)
 }
+
+// Held reports whether a process has the journal of the directory open. A journal that is about to be opened at this very
+// moment may find itself held.
+func Held(dir string) bool {
+	f, err := os.Open(filepath.Join(dir, "lock"))
+	if err != nil {
+		return false
+	}
+	defer func() { _ = f.Close() }() // which also lets go of the lock
+	return errors.Is(syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB), syscall.EWOULDBLOCK)
+}

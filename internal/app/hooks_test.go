@@ -15,10 +15,10 @@ import (
 )
 
 // hooked parses settings with a hook for Postmark, whose secret is in a file.
-func hooked(t *testing.T, dir, secret string) *config.Config {
+func hooked(t *testing.T, dir, key string) *config.Config {
 	t.Helper()
 	file := filepath.Join(dir, "secret")
-	if err := os.WriteFile(file, []byte(secret), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(key), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	cfg, err := config.Parse("", fmt.Appendf(nil, `
@@ -36,26 +36,29 @@ hooks: {postmark: {header: X-Gate-Key, secret_file: %q, purposes: {broadcast: ne
 	return cfg
 }
 
+// secret is long enough to be one.
+func secret(name string) string { return "a secret of a webhook " + name }
+
 // A provider's unsubscription withdraws, through the journal, and is in force for the next message.
 func TestWhatAProviderReportsIsInForce(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	a, err := New(t.Context(), hooked(t, dir, "one"), slog.New(slog.DiscardHandler))
+	a, err := New(t.Context(), hooked(t, dir, secret("one")), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(a.Close)
 	agree(t, a, "ann@example.com")
-	post := func(secret string) int {
+	post := func(key string) int {
 		r := httptest.NewRequest(http.MethodPost, "/mail/hooks/postmark", strings.NewReader(`{"RecordType":"SubscriptionChange",
 			"MessageStream":"broadcast","ChangedAt":"2026-11-19T10:53:34Z","Recipient":"Ann@Example.com","Origin":"Recipient",
 			"SuppressSending":true,"SuppressionReason":"ManualSuppression"}`))
-		r.Header.Set("X-Gate-Key", secret)
+		r.Header.Set("X-Gate-Key", key)
 		w := httptest.NewRecorder()
 		a.web.Handler.ServeHTTP(w, r)
 		return w.Code
 	}
-	if got := [3]int{post("two"), post("one"), post("one")}; got != [3]int{401, 200, 200} {
+	if got := [3]int{post(secret("two")), post(secret("one")), post(secret("one"))}; got != [3]int{401, 200, 200} {
 		t.Errorf("answered %v, want 401 for a wrong secret, then 200", got)
 	}
 	addr, err := gate.ParseAddress("ann@example.com")
@@ -69,13 +72,13 @@ func TestWhatAProviderReportsIsInForce(t *testing.T) {
 	if c := p.Record.For("news"); len(p.Events) != 2 || c.Refused.IsZero() {
 		t.Errorf("%d events, consent %+v, want one withdrawal", len(p.Events), c)
 	}
-	if err := a.Reload(t.Context(), hooked(t, dir, "two")); err != nil {
+	if err := a.Reload(t.Context(), hooked(t, dir, secret("two"))); err != nil {
 		t.Fatal(err)
 	}
-	if got := [2]int{post("one"), post("two")}; got != [2]int{401, 200} {
+	if got := [2]int{post(secret("one")), post(secret("two"))}; got != [2]int{401, 200} {
 		t.Errorf("after a reload %v, want the new secret", got)
 	}
-	next := hooked(t, dir, "three")
+	next := hooked(t, dir, secret("three"))
 	if err := os.Remove(filepath.Join(dir, "secret")); err != nil {
 		t.Fatal(err)
 	}

@@ -27,7 +27,7 @@ hooks:
 func TestTheSecretsOfHooksAreReadWhenTheyAreNeeded(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	for name, secret := range map[string]string{"mailgun": "key-1\n", "brevo": "pass-1\n"} {
+	for name, secret := range map[string]string{"mailgun": "mailgun-signing-key-1\n", "brevo": "password-of-brevo-1\n"} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(secret), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -37,8 +37,8 @@ func TestTheSecretsOfHooksAreReadWhenTheyAreNeeded(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := hooks.Settings{
-		"mailgun": {Secret: "key-1", Groups: map[string]string{"4711": "news"}},
-		"brevo":   {Username: "gate", Password: "pass-1"},
+		"mailgun": {Secret: "mailgun-signing-key-1", Groups: map[string]string{"4711": "news"}},
+		"brevo":   {Username: "gate", Password: "password-of-brevo-1"},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)

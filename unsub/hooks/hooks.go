@@ -16,6 +16,7 @@ import (
 	"crypto/ecdsa"
 	"errors"
 	"log/slog"
+	"net"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -61,11 +62,18 @@ type Source struct {
 	Method  gate.Method       // what a subscription counts as; empty: imported, which permits nothing
 }
 
+// Store takes what is no refusal, and remembers which of Mailgun's tokens were used.
+type Store interface {
+	gate.Applier
+	// Enter is gate.Ledger's: it takes the lease of key for owner and ttl; free is false where somebody else has it.
+	Enter(ctx context.Context, key, owner string, ttl time.Duration) (members []string, free bool, err error)
+}
+
 // Options of New.
 type Options struct {
 	Settings Settings
 	Refusals Refusals
-	Store    gate.Applier // for what is no refusal
+	Store    Store
 	Keys     gate.Sealer
 	Fetch    Fetch              // nil: HTTPS
 	Count    func(gate.Counter) // requests and reports that were not taken; nil: not counted
@@ -87,6 +95,7 @@ type Handler struct {
 type memory struct {
 	certificates *certificates
 	tokens       *tokens
+	store        Store
 }
 
 // entrance is one provider's.
@@ -129,7 +138,7 @@ func New(o Options) (*Handler, error) {
 	}
 	h := &Handler{
 		o: o, mux: http.NewServeMux(), large: make(chan struct{}, maxLarge),
-		memory: memory{certificates: newCertificates(o.Fetch), tokens: new(tokens)},
+		memory: memory{certificates: newCertificates(o.Fetch), tokens: new(tokens), store: o.Store},
 	}
 	for _, path := range []string{"/hooks/{provider}", "/hooks/{provider}/{secret}"} {
 		h.mux.HandleFunc(path, h.serve)
@@ -170,7 +179,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) {
 	case r.Method == http.MethodPost:
 		h.post(w, r, name, in)
 	case in.secretInURL && (r.Method == http.MethodGet || r.Method == http.MethodHead):
-		h.answer(w, name, http.StatusOK, in.source.checkURL(r))
+		h.answer(w, r, name, http.StatusOK, in.source.checkURL(r))
 	default:
 		w.Header().Set("Allow", http.MethodPost)
 		http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
@@ -184,19 +193,19 @@ func (h *Handler) post(w http.ResponseWriter, r *http.Request, name string, in e
 		got, err = in.read(request{Request: r, body: body, now: h.o.Now().UTC()})
 	}
 	if err != nil {
-		h.answer(w, name, 0, err)
+		h.answer(w, r, name, 0, err)
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), takeTimeout)
 	defer cancel()
 	status, err := h.take(ctx, name, in.source, got)
-	h.answer(w, name, status, err)
+	h.answer(w, r, name, status, err)
 }
 
 // answer tells the provider a status and nothing else; err, where there is one, decides it.
-func (h *Handler) answer(w http.ResponseWriter, name string, status int, err error) {
+func (h *Handler) answer(w http.ResponseWriter, r *http.Request, name string, status int, err error) {
 	if err != nil {
-		status = h.refused(name, err)
+		status = h.refused(r, name, err)
 	}
 	if status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", "60")
@@ -205,7 +214,7 @@ func (h *Handler) answer(w http.ResponseWriter, name string, status int, err err
 }
 
 // refused counts and logs a request that is not taken, and returns its status.
-func (h *Handler) refused(name string, err error) int {
+func (h *Handler) refused(r *http.Request, name string, err error) int {
 	status, log := http.StatusServiceUnavailable, h.o.Log.Warn
 	_, tooLarge := errors.AsType[*http.MaxBytesError](err)
 	switch {
@@ -219,7 +228,8 @@ func (h *Handler) refused(name string, err error) int {
 		h.o.Count(gate.Counter{What: gate.CountUnreadable})
 	}
 	if h.noise.worthALine(name, status, h.o.Now()) {
-		log("a webhook was not taken", "provider", name, "answer", status, "error", err)
+		from, _, _ := net.SplitHostPort(r.RemoteAddr)
+		log("a webhook was not taken", "provider", name, "from", from, "answer", status, "error", err)
 	}
 	return status
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -307,18 +308,20 @@ func TestSettingsThatProveNothingAreRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, s := range map[string]hooks.Settings{
-		"hooks.ses: no topics":          {"ses": {}},
-		"hooks.ses: a topic that":       {"ses": {Topics: []string{"feedback"}}},
-		"hooks.sendgrid: no public_key": {"sendgrid": {}},
-		"hooks.postmark: no secret":     {"postmark": {}},
-		"hooks.mailgun: no secret":      {"mailgun": {}},
-		"hooks.brevo: no secret":        {"brevo": {Username: "gate"}},
-		"hooks.mailchimp: the secret":   {"mailchimp": {Secret: "short"}},
-		"hooks.mautic: no secret":       {"mautic": {}},
-		"hooks.listmonk: no secret":     {"listmonk": {}},
-		"hooks.sparkpost: no such":      {"sparkpost": {Secret: secret}},
-		"hooks.mautic: method active":   {"mautic": {Secret: secret, Method: gate.MethodActive}},
-		"hooks.mailgun: method double":  {"mailgun": {Secret: secret, Method: gate.MethodDouble}},
+		"hooks.ses: no topics":                                     {"ses": {}},
+		"hooks.ses: a topic that":                                  {"ses": {Topics: []string{"feedback"}}},
+		"hooks.sendgrid: no public_key":                            {"sendgrid": {}},
+		"hooks.postmark: no secret":                                {"postmark": {}},
+		"hooks.mailgun: no secret":                                 {"mailgun": {}},
+		"hooks.brevo: no secret":                                   {"brevo": {Username: "gate"}},
+		"hooks.mailchimp: the secret":                              {"mailchimp": {Secret: "short"}},
+		"hooks.mautic: no secret":                                  {"mautic": {}},
+		"hooks.listmonk: no secret":                                {"listmonk": {}},
+		"hooks.mailgun: the secret has 15 characters and needs 16": {"mailgun": {Secret: secret[:15]}},
+		"hooks.brevo: the password has 5 characters and needs 16":  {"brevo": {Username: "gate", Password: "short"}},
+		"hooks.sparkpost: no such":                                 {"sparkpost": {Secret: secret}},
+		"hooks.mautic: method active":                              {"mautic": {Secret: secret, Method: gate.MethodActive}},
+		"hooks.mailgun: method double":                             {"mailgun": {Secret: secret, Method: gate.MethodDouble}},
 	} {
 		if err := s.Check(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
@@ -369,4 +372,33 @@ func publicKey(t *testing.T, curve elliptic.Curve) string {
 		t.Fatal(err)
 	}
 	return base64.StdEncoding.EncodeToString(der)
+}
+
+func TestTheLogSaysWhereAForgedReportCameFrom(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	r := httptest.NewRequest(http.MethodPost, "/hooks/postmark", strings.NewReader("{}"))
+	r.RemoteAddr = "192.0.2.7:4711"
+	if got := w.do(r); got != http.StatusUnauthorized || !strings.Contains(w.log.String(), "from=192.0.2.7 ") {
+		t.Errorf("answered %d, logged %s", got, w.log)
+	}
+}
+
+// However near a guess is, the answer is the same one; secrets are compared whole and hashed, so its time is too.
+func TestAWrongSecretHearsNothingOfHowWrongItIs(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	var first *httptest.ResponseRecorder
+	for _, guess := range []string{"", "x", secret[:1], secret[:len(secret)-1], secret + "x", strings.ToUpper(secret), strings.Repeat("x", 8<<10)} {
+		r := httptest.NewRequest(http.MethodPost, "/hooks/postmark", strings.NewReader(unsubscribed()["postmark"]))
+		r.Header.Set("X-Gate-Key", guess)
+		got := httptest.NewRecorder()
+		w.ServeHTTP(got, r)
+		if first == nil {
+			first = got
+		}
+		if got.Code != http.StatusUnauthorized || got.Body.Len() > 0 || !reflect.DeepEqual(got.Header(), first.Header()) {
+			t.Errorf("%.10q: answered %d %v %q", guess, got.Code, got.Header(), got.Body)
+		}
+	}
 }

@@ -1,6 +1,7 @@
 package hooks
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -13,6 +14,9 @@ import (
 
 // mailgunAge is how old a signature may be. Mailgun repeats for eight hours what was not taken.
 const mailgunAge = 24 * time.Hour
+
+// claimTimeout is how long a token waits for the store.
+const claimTimeout = 2 * time.Second
 
 // mailgunRequest is a webhook of Mailgun: one event, and a signature that does not cover it.
 type mailgunRequest struct {
@@ -58,11 +62,32 @@ func openMailgun(s Source, m memory) (reading, error) {
 		if age := r.now.Sub(sign.Timestamp.unix()); age > mailgunAge || age < -mailgunAge {
 			return reports{}, fmt.Errorf("%w: the signature is of another day", errForged)
 		}
-		if !m.tokens.use(sign.Token, m2.Event, r.now) {
+		got, err := decodeEach(m2.Event, mailgunEvent.reports)
+		if err != nil || len(got.list) == 0 {
+			return got, err // what changes nothing uses nothing up
+		}
+		if !m.use(r.Context(), sign.Token, m2.Event, r.now) {
 			return reports{}, fmt.Errorf("%w: the signature was used for another event", errForged)
 		}
-		return decodeEach(m2.Event, mailgunEvent.reports)
+		return got, nil
 	}, nil
+}
+
+// use reports whether the token is new to every gate of the store, or came with this body before. While the store is
+// away each gate goes by what it saw itself since its start: a no must not wait for that.
+func (m memory) use(ctx context.Context, token string, body []byte, now time.Time) bool {
+	sum := sha256.Sum256(body)
+	ctx, cancel := context.WithTimeout(ctx, claimTimeout)
+	defer cancel()
+	name := sha256.Sum256([]byte(token))
+	_, free, err := m.store.Enter(ctx, "mailgun:"+hex.EncodeToString(name[:16]), hex.EncodeToString(sum[:]), 2*mailgunAge)
+	switch {
+	case err != nil:
+		return m.tokens.use(token, sum, now)
+	case free:
+		m.tokens.keep(token, sum, now)
+	}
+	return free
 }
 
 func (e mailgunEvent) reports() []report {
@@ -124,13 +149,25 @@ type use struct {
 }
 
 // use reports whether the token is new, or came with this body before: a repeated request is one whose answer got lost.
-func (t *tokens) use(token string, body []byte, now time.Time) bool {
+func (t *tokens) use(token string, sum [sha256.Size]byte, now time.Time) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	sum := sha256.Sum256(body)
 	if u, ok := t.seen[token]; ok {
 		return u.body == sum
 	}
+	t.put(token, sum, now)
+	return true
+}
+
+// keep remembers the body that the store knows for a token.
+func (t *tokens) keep(token string, sum [sha256.Size]byte, now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.put(token, sum, now)
+}
+
+// put remembers a body and forgets what is old or too much; t is locked.
+func (t *tokens) put(token string, sum [sha256.Size]byte, now time.Time) {
 	if t.seen == nil {
 		t.seen = make(map[string]use)
 	}
@@ -138,7 +175,8 @@ func (t *tokens) use(token string, body []byte, now time.Time) bool {
 		delete(t.seen, t.order[0])
 		t.order = t.order[1:]
 	}
+	if _, again := t.seen[token]; !again {
+		t.order = append(t.order, token)
+	}
 	t.seen[token] = use{sum, now}
-	t.order = append(t.order, token)
-	return true
 }

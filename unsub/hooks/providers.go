@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"unicode/utf8"
 
 	"github.com/consentgate/consentgate/gate"
 )
@@ -75,10 +76,27 @@ func open(name string, s Source, m memory) (entrance, error) {
 		return entrance{}, fmt.Errorf("method %s proves more than this provider can: use imported, passive or double", s.Method)
 	}
 	read, err := p.open(s, m)
+	if err == nil {
+		err = s.checkLengths()
+	}
 	return entrance{source: s, read: read, secretInURL: p.SecretInURL}, err
 }
 
 var errNoSecret = errors.New("no secret: without one anybody could report anything")
+
+// minSecret is how long a secret or password has to be, in characters: nobody guesses sixteen hexadecimal digits over the
+// network. Those that go by a URL have minURLSecret.
+const minSecret = 16
+
+// checkLengths refuses what could be guessed.
+func (s Source) checkLengths() error {
+	for what, text := range map[string]string{"secret": s.Secret, "password": s.Password} {
+		if n := utf8.RuneCountInString(text); n > 0 && n < minSecret {
+			return fmt.Errorf("the %s has %d characters and needs %d or more: try openssl rand -hex 20", what, n, minSecret)
+		}
+	}
+	return nil
+}
 
 // needCredentials is for providers that check by Source.checkCredentials.
 func (s Source) needCredentials() error {

@@ -75,7 +75,7 @@ func (h *handler) askChoice(w http.ResponseWriter, r *http.Request, a asked, pur
 	l := h.pages.locale(r)
 	i := slices.IndexFunc(h.purposes(person.Record), func(f Flow) bool { return f.Purpose == purpose })
 	if i < 0 {
-		refuse(w, nil)
+		h.refuse(w, r, http.StatusBadRequest)
 		return
 	}
 	f := h.purposes(person.Record)[i]

@@ -21,7 +21,7 @@ func (l *Links) Canary() string { return l.base + l.tokens.Make(gate.ID{}, "", T
 // sing answers a POST to the canary.
 func sing(w http.ResponseWriter, fields url.Values) {
 	if !isOneClick(fields) {
-		refuse(w, nil)
+		refuse(w)
 		return
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")

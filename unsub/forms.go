@@ -3,7 +3,6 @@ package unsub
 import (
 	"errors"
 	"io"
-	"mime"
 	"net/http"
 	"net/url"
 	"strings"
@@ -12,42 +11,21 @@ import (
 // maxBody bounds what a POST may send: a one-click is 26 octets, or some hundred as multipart.
 const maxBody = 64 << 10
 
-// form reads the fields of a POST. The query is no part of them: only a body is an act. Where it is false the request
-// is answered.
-func form(w http.ResponseWriter, r *http.Request) (url.Values, bool) {
-	fields, err := limitedFields(w, r)
-	if err != nil {
-		refuse(w, err)
-	}
-	return fields, err == nil
-}
-
-// limitedFields is bodyFields of a body of at most maxBody.
-func limitedFields(w http.ResponseWriter, r *http.Request) (url.Values, error) {
-	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-	return bodyFields(r)
-}
-
-func tooLarge(err error) bool {
-	_, large := errors.AsType[*http.MaxBytesError](err)
-	return large
-}
-
-// bodyFields reads a form of either encoding; a body of another type or none is read as urlencoded.
-func bodyFields(r *http.Request) (url.Values, error) {
-	media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if media == "multipart/form-data" {
-		if err := r.ParseMultipartForm(maxBody); err != nil {
-			return nil, err
-		}
-		return r.MultipartForm.Value, nil
-	}
-	body, err := io.ReadAll(r.Body)
+// wholeForm reads the fields of a form that was sent to the end. Unlike a no by a link, half an answer is none.
+func wholeForm(w http.ResponseWriter, r *http.Request) (url.Values, error) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
 		return nil, err
 	}
-	fields, _ := url.ParseQuery(string(body)) // keeps what is well formed
-	return fields, nil
+	return fieldsOf(r.Header.Get("Content-Type"), body), nil
+}
+
+// unread is the status of a form that could not be read to the end.
+func unread(err error) int {
+	if _, large := errors.AsType[*http.MaxBytesError](err); large {
+		return http.StatusRequestEntityTooLarge
+	}
+	return http.StatusBadRequest
 }
 
 // isOneClick looks for the field of RFC 8058 section 3.2; others beside it are ignored.
@@ -60,12 +38,8 @@ func isOneClick(fields url.Values) bool {
 	return false
 }
 
-// refuse answers a POST that says nothing we know.
-func refuse(w http.ResponseWriter, err error) {
-	if tooLarge(err) {
-		http.Error(w, "The body is too large for such a request.", http.StatusRequestEntityTooLarge)
-		return
-	}
+// refuse answers a machine's POST that says nothing we know.
+func refuse(w http.ResponseWriter) {
 	http.Error(w, "Nothing was changed: send List-Unsubscribe=One-Click as a form, or open this address in a browser.",
 		http.StatusBadRequest)
 }

@@ -3,42 +3,23 @@ package unsub
 import (
 	"net/http"
 	"net/netip"
-	"strings"
 	"sync"
 	"time"
 )
 
-// network is where a request comes from, no closer than a /24 or /48: as much as evidence needs. Where an HTTPS server
-// on this host or in a private network stands in front, it is what that server says in the last X-Forwarded-For. The
-// zero Prefix is nowhere.
+// network is where a request comes from, no closer than a /24 or /48: as much as evidence needs. Behind an HTTPS server it
+// is what BehindProxies made of the hops. The zero Prefix is nowhere.
 func network(r *http.Request) netip.Prefix {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
 		return netip.Prefix{}
 	}
-	addr := peer.Addr().Unmap()
-	if addr.IsLoopback() || addr.IsPrivate() {
-		addr = forwardedFor(r, addr)
-	}
-	bits := 48
+	addr, bits := peer.Addr().Unmap(), 48
 	if addr.Is4() {
 		bits = 24
 	}
 	p, _ := addr.WithZone("").Prefix(bits)
 	return p
-}
-
-func forwardedFor(r *http.Request, peer netip.Addr) netip.Addr {
-	values := r.Header.Values("X-Forwarded-For")
-	if len(values) == 0 {
-		return peer
-	}
-	list := values[len(values)-1]
-	last := strings.TrimSpace(list[strings.LastIndexByte(list, ',')+1:])
-	if a, err := netip.ParseAddr(last); err == nil {
-		return a.Unmap()
-	}
-	return peer
 }
 
 // Bounds of sign-ups from one network.

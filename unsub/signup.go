@@ -130,15 +130,12 @@ func (h *handler) signUp(w http.ResponseWriter, r *http.Request) {
 		h.answerForm(w, r, http.StatusTooManyRequests, l, l.Pages.TooMany, signUpPage{Back: f.Back})
 		return
 	}
-	fields, err := limitedFields(w, r)
-	switch {
-	case tooLarge(err):
-		h.answerForm(w, r, http.StatusRequestEntityTooLarge, l, l.Pages.Unread, signUpPage{Back: f.Back})
-	case err != nil:
-		h.answerForm(w, r, http.StatusBadRequest, l, l.Pages.Unread, signUpPage{Back: f.Back})
-	default:
-		h.takeForm(w, r, l, f, fields)
+	fields, err := wholeForm(w, r)
+	if err != nil {
+		h.answerForm(w, r, unread(err), l, l.Pages.Unread, signUpPage{Back: f.Back})
+		return
 	}
+	h.takeForm(w, r, l, f, fields)
 }
 
 // formLocale is the language of the form, unless a link of the page names another.
@@ -214,7 +211,7 @@ func (h *handler) answerEvent(r *http.Request, f Form, said answer, now time.Tim
 		Controller: h.Brand.Name, Actor: "person", Source: f.Source, DefaultState: f.DefaultState, Wording: f.Wording,
 		UserAgent: clip(r.UserAgent(), maxUserAgent), Note: "form " + f.Name,
 	}
-	if n := network(r); n.IsValid() && !n.Addr().IsLoopback() {
+	if n := network(r); n.IsValid() && !near(n.Addr()) { // of whom a server of one's own tells nothing
 		e.IP = n.String()
 	}
 	e.Source.URL = pageOf(r.Referer())

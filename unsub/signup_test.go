@@ -4,12 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/consentgate/consentgate/gate"
@@ -48,7 +52,7 @@ func newCounterIn(t *testing.T, o *office, dir string, change ...func(*unsub.For
 		ch(&f)
 	}
 	c.desk = c.run(t)
-	c.Handler = unsub.New(unsub.Options{
+	c.Handler = unsub.BehindProxies(proxies(), slog.New(slog.DiscardHandler), unsub.New(unsub.Options{
 		Tokens: unsub.Tokens{Keys: c.keys}, Withdrawals: c.withdrawals, Store: o.store, Unseal: c.keys.Unseal,
 		Now: func() time.Time { return day().Add(c.later) }, Streams: streams(t, o.store, weekly()),
 		Brand: unsub.Brand{Name: "Example Shop"},
@@ -56,9 +60,12 @@ func newCounterIn(t *testing.T, o *office, dir string, change ...func(*unsub.For
 			Desk: c.desk,
 			Form: func(name string) (unsub.Form, bool) { return f, name == f.Name },
 		},
-	})
+	}))
 	return c
 }
+
+// proxies are the servers that a counter believes: the one in front of it.
+func proxies() []netip.Prefix { return []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")} }
 
 // run begins a desk that ends with the test.
 func (c *counter) run(t *testing.T) *unsub.Desk {
@@ -301,7 +308,6 @@ func TestAFormIsTakenByPostAlone(t *testing.T) {
 	c.ServeHTTP(w, r)
 	has(t, w, 404)
 	has(t, c.submit("email="+strings.Repeat("a", 70<<10)+"&consent=yes"), http.StatusRequestEntityTooLarge, "This form cannot be read")
-	has(t, c.submit(yes, "Content-Type: multipart/form-data; boundary=x"), http.StatusBadRequest, "This form cannot be read")
 	if n := len(c.events(t)); n != 0 {
 		t.Errorf("%d events", n)
 	}
@@ -381,5 +387,35 @@ func TestAFloodFromEverywhereFreesNoNetwork(t *testing.T) {
 	c.later = 10 * time.Minute
 	if got := ask("198.51.100.1"); got != 200 {
 		t.Errorf("in the next ten minutes: %d", got)
+	}
+}
+
+// Half an answer is none: the rest could have said that the box was ticked beforehand.
+func TestAFormThatWasCutShortIsNoAnswer(t *testing.T) {
+	t.Parallel()
+	c := newCounter(t)
+	r := httptest.NewRequest(http.MethodPost, "/s/footer", io.MultiReader(strings.NewReader(yes+"&default_"), iotest.ErrReader(io.ErrUnexpectedEOF)))
+	r.Header.Set("Content-Type", urlencoded)
+	w := httptest.NewRecorder()
+	c.ServeHTTP(w, r)
+	has(t, w, http.StatusBadRequest, "This form cannot be read")
+	c.drain(t)
+	if n := len(c.events(t)); n != 0 {
+		t.Errorf("%d events", n)
+	}
+}
+
+func TestAServerOfOnesOwnIsNoNetworkOfAPerson(t *testing.T) {
+	t.Parallel()
+	c := newCounter(t)
+	for i, from := range []string{"127.0.0.1:1", "10.0.0.9:1", "[fd00::1]:1"} {
+		r := httptest.NewRequest(http.MethodPost, "/s/footer", strings.NewReader(fmt.Sprintf("email=p%d%%40example.com&consent=no", i)))
+		r.RemoteAddr = from
+		c.ServeHTTP(httptest.NewRecorder(), r)
+		c.drain(t)
+		e := person(t, c.store, c.keys.ID(address(t, fmt.Sprintf("p%d@example.com", i)))).Events
+		if len(e) != 1 || e[0].IP != "" {
+			t.Errorf("%s: events %+v", from, e)
+		}
 	}
 }

@@ -63,6 +63,9 @@ func (s *Server) api(g *guard) huma.API {
 	if s.opt.Stats != nil {
 		s.registerStats(api, g)
 	}
+	if s.opt.Acts != nil {
+		s.registerAudit(api, g)
+	}
 	if s.opt.Erase != nil {
 		register(api, g, operation{
 			Method: http.MethodPost, Path: "/api/v1/erase", ID: "erase", Summary: "Erase a person; refusals stay, without the address",

@@ -66,6 +66,7 @@ type Options struct {
 	Parts    []Part                                      // of /readyz
 	Metrics  http.Handler                                // of /metrics; nil: there is none
 	Stats    Stats                                       // nil: the API has no stats
+	Acts     Acts                                        // nil: the API has no audit log
 	Confirm  Confirm                                     // nil: the API asks nobody to confirm
 	Erase    Erase                                       // nil: the API erases nothing
 	Audit    func(ctx context.Context, a gate.Act) error // what people with power over others' data did; nil: nobody keeps it

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"iter"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -169,6 +170,9 @@ func TestEachOperationIsForItsRolesOnly(t *testing.T) {
 	s := newSite(t, func(o *admin.Options) {
 		o.Metrics = http.NotFoundHandler()
 		o.Stats = func(context.Context, admin.StatsQuery) (any, error) { return map[string]int{}, nil }
+		o.Acts = func(context.Context, uint64) iter.Seq2[gate.AuditEntry, error] {
+			return func(func(gate.AuditEntry, error) bool) {}
+		}
 		o.Erase = func(context.Context, gate.ID, bool, string) (gate.Forgotten, error) { return gate.Forgotten{}, nil }
 	})
 	const who = `{"recipient":"ann@example.com"}`
@@ -184,6 +188,7 @@ func TestEachOperationIsForItsRolesOnly(t *testing.T) {
 		{"/api/v1/records/" + gate.ID{1}.String(), "", "viewer operator dpo"},
 		{"/api/v1/blocks", "", "viewer operator dpo"},
 		{"/api/v1/stats", "", "viewer operator dpo"},
+		{"/api/v1/audit", "", "viewer operator dpo"},
 		{"/api/v1/erase", who, "dpo"},
 		{"/metrics", "", "viewer operator dpo"},
 	} {

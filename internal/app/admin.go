@@ -75,7 +75,7 @@ func (a *App) adminOptions(set admin.Settings) admin.Options {
 	return admin.Options{
 		Settings: set, Store: journaled{a.store, a.withdrawals}, Keys: a.keys, Confirm: a.adminConfirm(), Erase: a.erase, Audit: a.audit, Count: a.counts.Add,
 		Parts:   []admin.Part{{Name: "store", Up: a.store.up}, {Name: "upstream", Up: a.upstreamUp}},
-		Metrics: a.metrics, Stats: a.adminStats,
+		Metrics: a.metrics, Stats: a.adminStats, Acts: a.store.Acts,
 		Now: time.Now, Log: a.log,
 	}
 }

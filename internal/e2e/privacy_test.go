@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -96,7 +98,9 @@ log: {permits: true}
 streams:
   news: {kind: marketing, purpose: newsletter, unsubscribe: [https]}
   quiet: {kind: marketing, purpose: newsletter, on_block: discard, match: {mail_from: [quiet@example.com]}}
-unsubscribe: {listen: "%s", public_url: "http://%[5]s"}
+unsubscribe: {listen: "%s", public_url: "http://%[5]s", brand: {name: Example Shop}}
+confirmation: {from: hello@example.com}
+forms: {footer: {purpose: newsletter, wording: nl}}
 admin: {listen: "127.0.0.1:0", metrics: open}
 `, g.dir, store, addresses, g.upstream.Addr(), g.web))
 	g.start()
@@ -143,6 +147,19 @@ func (g *watchedGate) send(from string) string {
 	return fmt.Sprint(o.replied, o.Refused)
 }
 
+// signUp says yes or no for somebody by a form.
+func (g *watchedGate) signUp(said, address string) {
+	g.t.Helper()
+	r, err := http.PostForm("http://"+g.web+"/s/footer", url.Values{"email": {address}, "consent": {said}})
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	_ = r.Body.Close()
+	if r.StatusCode != http.StatusAccepted {
+		g.t.Fatalf("form: %s", r.Status)
+	}
+}
+
 // live does everything with the person that leaves something behind.
 func (g *watchedGate) live() {
 	t := g.t
@@ -178,6 +195,10 @@ func (g *watchedGate) live() {
 	read(t, page)
 	submit(t, link, "undo", "newsletter")
 	g.send(sender)
+	g.signUp("yes", "sign-up-"+marker)
+	before := len(g.upstream.Messages())
+	g.signUp("no", marker) // a consent stands, so the mailbox is told how to stop it
+	waitFor(t, 20*time.Second, "the message to stop", func() bool { return len(g.upstream.Messages()) > before })
 	g.command("suppress", "add", marker, "--purpose", "partners")
 	waitFor(t, 20*time.Second, "the block entries to reach the store", func() bool {
 		return strings.Count(g.command("blocked", "--format", "json"), "\n") >= 3

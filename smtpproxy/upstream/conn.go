@@ -9,6 +9,8 @@ import (
 	"net"
 	"syscall"
 	"time"
+
+	"github.com/consentgate/consentgate/smtpproxy/wire"
 )
 
 const (
@@ -43,6 +45,7 @@ type conn struct {
 	unbind    func() bool // ends the hold of the context bound
 	deadline  time.Duration
 	armed     bool // the read deadline stands for the reply being read
+	writeBy   wire.WriteDeadline
 	kept      bool // answered an envelope or waited idle, so it may have grown stale
 	reset     bool // a transaction stands open upstream: RSET before the next
 	messages  int  // dots queued
@@ -191,7 +194,7 @@ func (c *conn) flush() error {
 // write sends what is queued and p, by one system call where there is no TLS. It leaves the socket open when it
 // fails: the upstream may have said why, and that can still be read.
 func (c *conn) write(p []byte) {
-	if err := c.nc.SetWriteDeadline(time.Now().Add(c.peer.opt.Write)); err != nil {
+	if err := c.writeBy.Extend(c.nc, time.Now(), c.peer.opt.Write); err != nil {
 		c.err = err
 		return
 	}

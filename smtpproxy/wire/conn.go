@@ -22,6 +22,7 @@ type Conn struct {
 
 	out      []byte // replies queued
 	writeErr error
+	writeBy  WriteDeadline
 
 	interrupted atomic.Bool
 }
@@ -34,7 +35,10 @@ func NewConn(nc net.Conn, o Options) *Conn {
 }
 
 // Configure takes other options, from the next command or message on. It is called between them.
-func (c *Conn) Configure(o Options) { c.o = o.withDefaults() }
+func (c *Conn) Configure(o Options) {
+	c.o = o.withDefaults()
+	c.writeBy = WriteDeadline{}
+}
 
 // Buffered tells whether more input has arrived already.
 func (c *Conn) Buffered() bool { return len(c.in.unread()) > 0 }

@@ -36,7 +36,7 @@ func (c *Conn) Flush() error {
 	if c.writeErr != nil || len(c.out) == 0 {
 		return c.writeErr
 	}
-	if c.writeErr = c.raw.SetWriteDeadline(c.o.Now().Add(c.o.Write)); c.writeErr != nil {
+	if c.writeErr = c.writeBy.Extend(c.raw, c.o.Now(), c.o.Write); c.writeErr != nil {
 		return c.writeErr
 	}
 	_, c.writeErr = c.nc.Write(c.out)

@@ -156,7 +156,7 @@ func (p *program) importFile(ctx context.Context, path string, f *importFlags) e
 	if err := s.Ping(ctx); err != nil { // a dry run writes nothing, and counts whom a store of today lets through
 		return err
 	}
-	im, err := p.importer(s, f.dryRun)
+	im, err := p.importer(ctx, s, f.dryRun)
 	if err != nil {
 		return err
 	}
@@ -209,19 +209,35 @@ func fileSum(path string) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-// importer is what does the work, into the store or past it.
-func (p *program) importer(s *opened, dryRun bool) (*bulk.Importer, error) {
+// importer is what does the work, into the store or past it. Either way it tells of people as the gate decides about them.
+func (p *program) importer(ctx context.Context, s *opened, dryRun bool) (*bulk.Importer, error) {
 	policy, err := app.Policy(s.cfg)
 	if err != nil {
 		return nil, err
 	}
+	marked := s.marked(ctx)
+	marks, err := marked.Marks()
+	if err != nil {
+		return nil, err
+	}
 	im := &bulk.Importer{
-		Store: s, Keys: s.keys, IDKey: s.keys.Fingerprint(), Policy: policy, Streams: s.cfg.Streams(), Writers: writers(s.cfg),
+		Store: markedApplier{s, marked}, Keys: s.keys, IDKey: s.keys.Fingerprint(), Policy: policy, Streams: s.cfg.Streams(), Writers: writers(s.cfg),
 	}
 	if dryRun {
-		im.Store = bulk.Rehearsal{Store: s}
+		im.Store = bulk.Rehearsal{Store: s, Marks: marks}
 	}
 	return im, nil
+}
+
+// markedApplier answers changes as the marks on sources leave the records.
+type markedApplier struct {
+	gate.Applier
+	marked gate.Marked
+}
+
+// Apply implements [gate.Applier].
+func (m markedApplier) Apply(ctx context.Context, changes []gate.Change) []gate.Applied {
+	return m.marked.Applied(ctx, changes, m.Applier.Apply(ctx, changes))
 }
 
 // writers is how many batches go to the store at the same time. An embedded store has one lock, which a second writer

@@ -103,6 +103,7 @@ type Rehearsal struct {
 		gate.Reader
 		gate.Historian
 	}
+	Marks gate.Marks // that stand: what an invalidated source says again reaches nobody
 }
 
 // Apply implements [gate.Applier].
@@ -118,6 +119,9 @@ func (r Rehearsal) Apply(ctx context.Context, changes []gate.Change) []gate.Appl
 		stored, record, dup := gate.Extend(p.history, c)
 		if !dup {
 			p.history, p.version = append(p.history, stored), p.version+1
+		}
+		if len(r.Marks) > 0 {
+			record = r.Marks.Fold(p.history)
 		}
 		record.Version = p.version
 		out[i] = gate.Applied{Record: record, Duplicate: dup}

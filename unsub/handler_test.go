@@ -229,8 +229,9 @@ func TestPageAsksSomebodyWhoWithdrewFromEverythingOnlyAboutServiceMail(t *testin
 	s := newSite(t)
 	apply(t, s.store, s.ann, gate.Event{ID: "all", Type: gate.Withdrawn, Purpose: gate.AllPurposes, Time: day()})
 	for stream, want := range map[string]bool{"terms": true, "weekly": false} {
-		if page := s.do("GET", s.path(stream), "", "").Body.String(); strings.Contains(page, askButton) != want {
-			t.Errorf("%s: the page asks: %v, want %v", stream, !want, want)
+		page := s.do("GET", s.path(stream), "", "").Body.String()
+		if strings.Contains(page, askButton) != want || strings.Contains(page, "Stopped on") == want {
+			t.Errorf("%s: the page asks: %v, want %v, or says of the other that it stopped:\n%s", stream, !want, want, page)
 		}
 	}
 }

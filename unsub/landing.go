@@ -50,6 +50,9 @@ func (h *handler) landingPage(ctx context.Context, l *locale, a asked) landingPa
 	c := person.Record.For(a.flow.Purpose)
 	p.Ask = p.Ask && !a.flow.stopped(c)
 	p.Said = h.said(ctx, l, person, a.flow.Purpose)
+	if a.flow.Service && !a.flow.stopped(c) {
+		p.Said = p.Said.unstopped()
+	}
 	p.Undo = h.undoablePurpose(person, a)
 	return p
 }

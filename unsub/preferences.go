@@ -124,6 +124,9 @@ func (h *handler) choice(l *locale, a asked, f Flow, person gate.Person, known b
 	if known {
 		c.Standing = standingOf(f, consent)
 		c.Said = saidOf(l, person.Events, f.Purpose, consent)
+		if c.Standing == standingUnobjected {
+			c.Said = c.Said.unstopped()
+		}
 		_, c.CanUndo = h.undoable(person, a, f.Purpose)
 	}
 	if h.Withdrawals.Pending(a.id, f.Purpose) {

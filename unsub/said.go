@@ -37,6 +37,18 @@ func saidOf(l *locale, events []gate.Event, purpose string, c gate.Consent) *sai
 	return &s
 }
 
+// unstopped is what was said of a purpose that goes on although everything was stopped: that was not said of it.
+func (s *said) unstopped() *said {
+	if s == nil {
+		return nil
+	}
+	s.Stopped = ""
+	if *s == (said{}) {
+		return nil
+	}
+	return s
+}
+
 // grantOf is the event that the consent rests on: the latest of its source by the moment its state was reached. What
 // came later did not count, such as a sale that a sync tells again every night.
 func grantOf(events []gate.Event, purpose string, c gate.Consent) (grant gate.Event, ok bool) {

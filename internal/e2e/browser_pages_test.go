@@ -56,6 +56,7 @@ unsubscribe:
     order_news:     {en: News about your orders, fr: Le suivi de vos commandes}
 `)
 	s := &site{gateway: startGate(t, embedded(t), "--config", conf), up: up, config: conf, origin: "http://" + web}
+	s.keeps("nl-2026-03", boxText)
 	var err error
 	if s.keys, err = seal.Open(s.dir, seal.Options{}); err != nil {
 		t.Fatal(err)
@@ -64,6 +65,19 @@ unsubscribe:
 		t.Fatal(err)
 	}
 	return s
+}
+
+// boxText stood beside the box of the newsletter.
+const boxText = "Yes, send me Example Shop's weekly news by e-mail. I can stop it at any time with one click."
+
+// keeps a wording, version 3 in English.
+func (s *site) keeps(id, text string) {
+	s.t.Helper()
+	file := filepath.Join(s.t.TempDir(), id+".txt")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+	s.must("wording", "add", id, "--version", "3", "--language", "en", file)
 }
 
 // person records somebody who ticked a box for the newsletter, found the one for offers ticked, and has yet to confirm
@@ -149,6 +163,7 @@ func TestPeopleFindTheirWayOutAndInWithABrowser(t *testing.T) {
 			v.chooses()
 			v.confirms()
 			v.asks()
+			v.errs()
 			v.wantOwnOrigin()
 		})
 	}
@@ -194,6 +209,7 @@ func (v *visitor) chooses() {
 	w, news := v.words, v.purpose("Our weekly news", "Nos nouvelles de la semaine")
 	v.press(w.Buttons["preferences"], "")
 	v.sound("preferences", w.title("preferences"))
+	v.reads(boxText)
 	v.press(w.Buttons["stop"], news)
 	v.sound("stopped", w.title("preferences"))
 	v.site.passes(v.t, v.address, "news", false)
@@ -219,14 +235,26 @@ func (v *visitor) confirms() {
 
 // asks for mail that nothing was ever said about, and confirms by the link in the message that comes.
 func (v *visitor) asks() {
-	w := v.words
+	w, news := v.words, v.purpose("Invitations to events", "Invitations à des événements")
 	v.visit(v.site.links.Preferences(v.id))
-	v.press(w.Buttons["ask"], v.purpose("Invitations to events", "Invitations à des événements"))
+	v.press(w.Buttons["ask"], news)
 	v.sound("asked", w.title("preferences"))
+	v.answers(http.StatusConflict, w.Buttons["send"], news)
+	v.sound("mailed", w.title("preferences"))
 	v.site.passes(v.t, v.address, "events", false)
 	v.visit(v.site.asked(v.t, v.address))
 	v.press(w.Buttons["confirm"], "")
 	v.site.passes(v.t, v.address, "events", true)
+}
+
+// errs opens what is no link, which looks like every other page however deep it is.
+func (v *visitor) errs() {
+	for _, path := range []string{"/u/nonsense", "/not/here/at/all"} {
+		if status := v.loads(path, chromedp.Navigate(v.site.origin+path)); status != http.StatusNotFound {
+			v.t.Errorf("%s answers %d", path, status)
+		}
+		v.sound("not-found", v.words.title("not_found"))
+	}
 }
 
 // asked waits for the message that asks the person to confirm, and returns its link.

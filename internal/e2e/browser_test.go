@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -140,12 +141,32 @@ func (b *tab) visit(link string) {
 // press clicks the button or link that reads so, in the section where one is named.
 func (b *tab) press(text, section string) {
 	b.t.Helper()
+	b.answers(200, text, section)
+}
+
+// answers is press where the page that follows has another status.
+func (b *tab) answers(want int64, text, section string) {
+	b.t.Helper()
 	path := `//*[self::button or self::a][normalize-space()="` + text + `"]`
 	if section != "" {
 		path = `//section[h2[normalize-space()="` + section + `"]]` + path
 	}
-	if status := b.loads(text, chromedp.Click(path)); status != 200 {
-		b.t.Fatalf("%q answers %d", text, status)
+	if status := b.loads(text, chromedp.Click(path)); status != want {
+		b.t.Fatalf("%q answers %d, want %d", text, status, want)
+	}
+}
+
+// reads says whether the page has the text.
+func (b *tab) reads(text string) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, browserPatience)
+	defer cancel()
+	body, err := chromedp.Run(ctx, chromedp.Evaluate[string](`document.body.innerText`))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if !strings.Contains(body, text) {
+		b.t.Errorf("the page does not read %q:\n%s", text, body)
 	}
 }
 

@@ -55,8 +55,40 @@ func (r Reading) open(in io.Reader) (*opened, error) {
 	if f.Preset != "" {
 		return presetMapper(rs, f, columns)
 	}
+	if isExport(columns) {
+		return nil, wrongReading("this is the CSV of export: it says how people stand, not what they did, and a refusal would " +
+			"come back as a consent; write it with export --format jsonl and import that")
+	}
 	m, err := tableMapper(f, rs.delim, columns)
-	return &opened{records: rs, mapper: m}, err
+	if err != nil {
+		return nil, err
+	}
+	return &opened{records: rs, mapper: m, note: unused(columns, m.fields)}, nil
+}
+
+// isExport reports whether a header is that of our own CSV, by the columns that nobody else's has together.
+func isExport(header []string) bool {
+	for _, own := range []string{"recipient_id", "state", "since"} {
+		if !slices.ContainsFunc(header, func(name string) bool { return normal(name) == normal(own) }) {
+			return false
+		}
+	}
+	return true
+}
+
+// unused names the columns that no field takes: one of them may say who refused.
+func unused(header []string, fields []column) string {
+	var names []string
+	for i, name := range header {
+		if !slices.ContainsFunc(fields, func(c column) bool { return c.index == i }) {
+			names = append(names, name)
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("columns that nothing is read from: %s; where one says who refused, import those rows with --set type=withdrawn, "+
+		"and not among the others", strings.Join(names, ", "))
 }
 
 // table maps the cells of a row of CSV, or of a flat object, to fields.

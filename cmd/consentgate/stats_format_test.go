@@ -29,6 +29,7 @@ func month(t *testing.T, by stats.By) stats.Report {
 		"permitted/newsletter//passive":                                1_000,
 		"blocked/newsletter/passive_unconfirmed/passive":               47_100,
 		"blocked/newsletter/no_consent/":                               802,
+		"permitted/receipts//":                                         900_000,
 		"deferred/newsletter/store_unavailable/":                       3,
 		"source/blocked/no_consent//":                                  802,
 		"source/blocked/passive_unconfirmed/passive/=cmd|' /C calc'!A": 47_100,
@@ -36,7 +37,7 @@ func month(t *testing.T, by stats.By) stats.Report {
 	}
 	at := time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
 	r, err := stats.Summarise(map[string]map[string]int64{"2026-11-20": day}, at.AddDate(0, 0, -30), at,
-		stats.Query{By: by, Streams: map[string]string{"newsletter": "newsletter"}, Price: stats.Price{Amount: 0.0004, Currency: "EUR"}})
+		stats.Query{By: by, Streams: map[string]string{"newsletter": "newsletter"}, Exempt: map[string]bool{"receipts": true}, Price: stats.Price{Amount: 0.0004, Currency: "EUR"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,10 +49,10 @@ func TestTheTableOfAMonth(t *testing.T) {
 	for by, want := range map[stats.By]string{
 		stats.ByMethod: `
 METHOD   GRANTED  REFUSED  OPT-IN  CONFIRMED   RATE  PERMITTED  BLOCKED    RATE  WITHDRAWN  RATE  COMPLAINED   RATE
+none           0        0     n/a          0    n/a    900,000      802  100.0%          0   n/a           0    n/a
 passive   12,040      310   97.5%        251   2.1%      1,000   47,100   97.9%          9  0.9%           0   0.0%
 double     3,020    4,410   40.6%      2,610  86.4%     48,300        0    0.0%        101  0.2%           4  <0.1%
-none           0        0     n/a          0    n/a          0      802  100.0%          0   n/a           0    n/a
-total     15,060    4,720   76.1%      2,861  19.0%     49,300   47,902   49.3%        110  0.2%           4  <0.1%
+total     15,060    4,720   76.1%      2,861  19.0%    949,300   47,902   49.3%        110  0.2%           4  <0.1%
 `,
 		stats.ByReason: `
 REASON               BLOCKED   SHARE  WOULD BLOCK  DEFERRED
@@ -66,12 +67,13 @@ total                 47,902  100.0%            0         3
               PASSIVE  ACTIVE   OTHER  TOTAL
 opt-in          97.5%   40.6%     n/a  76.1%  granted / (granted + refused); n/a where no refusal was recorded
 confirmation     2.1%   86.4%     n/a  19.0%  confirmed / those who were to confirm
-block           97.9%    0.0%  100.0%  49.3%  blocked / (blocked + permitted)
-unsubscribe      0.9%    0.2%     n/a   0.2%  withdrawn / mails permitted
-complaint        0.0%   <0.1%     n/a  <0.1%  complained / mails permitted
+block           97.9%    0.0%  100.0%  49.3%  blocked / (blocked + permitted), of mail that needs consent
+unsubscribe      0.9%    0.2%     n/a   0.2%  withdrawn / mails permitted, of those that need consent
+complaint        0.0%   <0.1%     n/a  <0.1%  complained / mails permitted, of those that need consent
 ` + want + `
-Passive records would have added 47,100 mails, 95.5% of those permitted.
+Passive records would have added 47,100 mails, 95.5% of those permitted that need consent.
 Not sent: 47,902 mails, which would have cost 19.16 EUR at 0.0004 EUR each.
+900,000 mails of streams that need no consent (receipts) stand in the columns and in no rate.
 `
 		var b strings.Builder
 		if err := reportTable(&b, month(t, by)); err != nil {

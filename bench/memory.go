@@ -22,7 +22,7 @@ func (b *benchmark) idle(ctx context.Context, round int) error {
 		return err
 	}
 	time.Sleep(settle)
-	fresh := procs.MemoryOf(b.gate.PID).RSS
+	fresh := procs.MemoryOf(b.gate.PID)
 	for _, n := range b.o.Idle {
 		v, err := b.sessions(n, fresh)
 		if err != nil {
@@ -33,7 +33,7 @@ func (b *benchmark) idle(ctx context.Context, round int) error {
 	return nil
 }
 
-func (b *benchmark) sessions(n int, fresh int64) (values, error) {
+func (b *benchmark) sessions(n int, fresh procs.Memory) (values, error) {
 	if err := b.upstream.Reset(); err != nil {
 		return nil, err
 	}
@@ -53,8 +53,9 @@ func (b *benchmark) sessions(n int, fresh int64) (values, error) {
 		Messages: n, Recipients: 1, Size: messageSize, Copies: true, Samples: &rig.Judge{Keys: b.gate.Keys, Bodies: b.bodies},
 	}
 	return values{
-		results.Fresh: float64(fresh) / mib, results.Idle: float64(idle) / mib, results.AfterMail: float64(sent) / mib,
-		results.PerSession: float64(idle-fresh) / kib / float64(n),
+		results.Fresh: float64(fresh.RSS) / mib, results.Program: float64(fresh.File) / mib,
+		results.Idle: float64(idle) / mib, results.AfterMail: float64(sent) / mib,
+		results.PerSession: float64(idle-fresh.RSS) / kib / float64(n),
 	}, b.upstream.Check(want)
 }
 

@@ -28,7 +28,7 @@ func TestStopEndsAProcessThatRuns(t *testing.T) {
 	if err := p.Await(10*time.Second, func() bool { return p.Log() == "up\n" }); err != nil {
 		t.Fatal(err)
 	}
-	if m := procs.MemoryOf(p.PID); m.RSS == 0 || m.Peak < m.RSS {
+	if m := procs.MemoryOf(p.PID); m.RSS == 0 || m.Peak < m.RSS || m.File == 0 || m.File >= m.RSS {
 		t.Errorf("memory %+v", m)
 	}
 	if procs.Descriptors(p.PID) < 3 || procs.Threads(p.PID) != 1 {

@@ -76,6 +76,7 @@ func CPU(pid int) time.Duration {
 // Memory of a process and its children, in bytes. Pages that they share count for each.
 type Memory struct {
 	RSS  int64 // resident now
+	File int64 // of RSS, clean pages of files: the program itself, which the system may drop and other processes share
 	Peak int64 // most that was resident since ResetPeak, or ever
 }
 
@@ -91,6 +92,8 @@ func MemoryOf(pid int) Memory {
 			switch name, value, _ := strings.Cut(line, ":"); name {
 			case "VmRSS":
 				m.RSS += kilobytes(value)
+			case "RssFile":
+				m.File += kilobytes(value)
 			case "VmHWM":
 				m.Peak += kilobytes(value)
 			}

@@ -24,6 +24,7 @@ const (
 	P50        Metric = "p50 µs"
 	P99        Metric = "p99 µs"
 	Fresh      Metric = "fresh MiB"
+	Program    Metric = "of it the program's own pages" // clean pages of files
 	Idle       Metric = "idle MiB"
 	PerSession Metric = "KiB/session"
 	AfterMail  Metric = "after a message each MiB"
@@ -49,7 +50,7 @@ const (
 // metrics is the order in which they are shown.
 func metrics() []Metric {
 	return []Metric{
-		Rate, PerPlain, Copies, Records, P50, PerFewer, P99, CPU, RedisCPU, HAProxyCPU, UpstreamCPU, Fresh, Idle, PerSession, AfterMail,
+		Rate, PerPlain, Copies, Records, P50, PerFewer, P99, CPU, RedisCPU, HAProxyCPU, UpstreamCPU, Fresh, Program, Idle, PerSession, AfterMail,
 		Peak, Record, History, Taken, Retried, Doubled, Lost, Delay, RSS, Descriptors, Threads,
 	}
 }

@@ -2,12 +2,28 @@ package gatetest
 
 import (
 	"fmt"
+	"os"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
 	"github.com/consentgate/consentgate/gate"
 )
+
+// BenchRecipients is how many recipients the store of a benchmark holds: RECIPIENTS of the environment, else 10,000.
+func BenchRecipients(b *testing.B) int {
+	b.Helper()
+	text := os.Getenv("RECIPIENTS")
+	if text == "" {
+		return 10_000
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1000 {
+		b.Fatalf("RECIPIENTS=%s is not a number from 1000 on", text)
+	}
+	return n
+}
 
 // BenchLookups measures lookups of 1, 10 and 100 recipients at once and reports, beside the mean, how long half of them
 // and the slowest hundredth took. The ids must all be known.

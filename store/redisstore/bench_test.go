@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -31,8 +32,10 @@ func many(n int) []gate.ID {
 
 func BenchmarkRecords(b *testing.B) {
 	server := testredis.Start(b)
-	s, ids := ready(b, redisstore.Options{Addrs: []string{server.Addr}}), many(10_000)
-	mustApply(b, s, grants(ids, "e"))
+	s, ids := ready(b, redisstore.Options{Addrs: []string{server.Addr}}), many(gatetest.BenchRecipients(b))
+	for part := range slices.Chunk(ids, 1000) {
+		mustApply(b, s, grants(part, "e"))
+	}
 	gatetest.BenchLookups(b, s, ids)
 }
 
@@ -133,7 +136,8 @@ func BenchmarkMemory(b *testing.B) {
 // memoryOfEach returns the bytes a recipient takes, with the history or without.
 func memoryOfEach(b *testing.B, histories bool) float64 {
 	b.Helper()
-	const people, batch = 100_000, 1000
+	const batch = 1000
+	people := max(100_000, gatetest.BenchRecipients(b)) / batch * batch
 	server := testredis.Start(b)
 	defer server.Stop()
 	s, ids := ready(b, redisstore.Options{Addrs: []string{server.Addr}}), many(people)
@@ -144,7 +148,7 @@ func memoryOfEach(b *testing.B, histories bool) float64 {
 			deleteHistories(b, server, ids[from:from+batch])
 		}
 	}
-	return (usedMemory(b, server) - before) / people
+	return (usedMemory(b, server) - before) / float64(people)
 }
 
 // deleteHistories leaves the records alone.

@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -33,14 +35,33 @@ func mustApply(b *testing.B, s gate.Applier, changes []gate.Change) {
 }
 
 func BenchmarkRecords(b *testing.B) {
-	s, _ := ready(b)
-	changes := many(10_000)
-	mustApply(b, s, changes)
+	s, path := ready(b)
+	changes := many(gatetest.BenchRecipients(b))
+	for part := range slices.Chunk(changes, 1000) {
+		mustApply(b, s, part)
+	}
 	ids := make([]gate.ID, len(changes))
 	for i, c := range changes {
 		ids[i] = c.ID
 	}
+	b.Run("size", func(b *testing.B) {
+		var octets int64
+		for b.Loop() {
+			octets = sizeOf(b, path)
+		}
+		b.ReportMetric(float64(octets)/float64(len(ids)), "B/recipient")
+	})
 	gatetest.BenchLookups(b, s, ids)
+}
+
+// sizeOf is what the file takes, without the log of what is written to it next.
+func sizeOf(b *testing.B, path string) int64 {
+	b.Helper()
+	f, err := os.Stat(path)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return f.Size()
 }
 
 func BenchmarkApplyOne(b *testing.B) {

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"runtime"
+	"runtime/pprof"
 	"strings"
 	"testing"
 	"time"
@@ -154,10 +154,15 @@ func TestFaults(t *testing.T) { //nolint:paralleltest // see above
 func checkLeaks(t *testing.T, w *world) {
 	t.Helper()
 	smtptest.Eventually(t, "no upstream connection is open", func() bool { return w.upstream.Open() == 0 })
-	goroutines, descriptors := runtime.NumGoroutine(), openDescriptors(t)
+	before, descriptors := smtptest.Goroutines(), openDescriptors(t)
 	t.Cleanup(func() {
+		defer func() {
+			if t.Failed() {
+				_ = pprof.Lookup("goroutine").WriteTo(t.Output(), 1) // who is left
+			}
+		}()
 		smtptest.Eventually(t, "no upstream connection is left", func() bool { return w.upstream.Open() == 0 })
-		smtptest.Eventually(t, "no goroutine is left", func() bool { return runtime.NumGoroutine() <= goroutines })
+		smtptest.Eventually(t, "no goroutine is left", func() bool { return smtptest.Goroutines() <= before })
 		smtptest.Eventually(t, "no descriptor is left", func() bool { return openDescriptors(t) <= descriptors })
 	})
 }

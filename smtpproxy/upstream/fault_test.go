@@ -3,7 +3,6 @@ package upstream_test
 import (
 	"fmt"
 	"os"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -15,9 +14,9 @@ import (
 // checkLeaks fails the test if goroutines or descriptors are left at its end. Not for parallel tests.
 func checkLeaks(t *testing.T) {
 	t.Helper()
-	goroutines, descriptors := runtime.NumGoroutine(), openDescriptors(t)
+	goroutines, descriptors := smtptest.Goroutines(), openDescriptors(t)
 	t.Cleanup(func() {
-		smtptest.Eventually(t, "no goroutine is left", func() bool { return runtime.NumGoroutine() <= goroutines })
+		smtptest.Eventually(t, "no goroutine is left", func() bool { return smtptest.Goroutines() <= goroutines })
 		smtptest.Eventually(t, "no descriptor is left", func() bool { return openDescriptors(t) <= descriptors })
 	})
 }

@@ -23,6 +23,7 @@ type Conn struct {
 	out      []byte // replies queued
 	writeErr error
 	writeBy  WriteDeadline
+	readBy   time.Time // the read deadline that stands, unless Interrupt has set another
 
 	interrupted atomic.Bool
 }
@@ -37,7 +38,7 @@ func NewConn(nc net.Conn, o Options) *Conn {
 // Configure takes other options, from the next command or message on. It is called between them.
 func (c *Conn) Configure(o Options) {
 	c.o = o.withDefaults()
-	c.writeBy = WriteDeadline{}
+	c.writeBy, c.readBy = WriteDeadline{}, time.Time{}
 }
 
 // Buffered tells whether more input has arrived already.
@@ -70,7 +71,7 @@ func (c *Conn) read(deadline time.Time, interruptible bool) error {
 		return err
 	}
 	for {
-		if err := c.raw.SetReadDeadline(deadline); err != nil {
+		if err := c.readUntil(deadline, interruptible); err != nil {
 			return err
 		}
 		if interruptible && c.interrupted.Swap(false) { // after the deadline is set: see Interrupt
@@ -81,7 +82,22 @@ func (c *Conn) read(deadline time.Time, interruptible bool) error {
 		if !early { // else it was Interrupt's, perhaps of one that a read before this one told of
 			return err
 		}
+		c.readBy = time.Time{}
 	}
+}
+
+// readUntil sets the read deadline, for commands up to a quarter of Options.Idle late: so it stands for those of a
+// whole message, and a timer costs as much as a small write.
+func (c *Conn) readUntil(deadline time.Time, command bool) error {
+	var late time.Duration
+	if command {
+		late = c.o.Idle / 4
+	}
+	if over := c.readBy.Sub(deadline); over >= 0 && over <= late {
+		return nil
+	}
+	c.readBy = deadline.Add(late)
+	return c.raw.SetReadDeadline(c.readBy)
 }
 
 // Passing is a connection that looks at the octets that come first, and then only passes on.

@@ -48,3 +48,43 @@ func TestADeadlineThatIsNotToBeHadIsAnError(t *testing.T) {
 		t.Errorf("got %v, want %v", err, net.ErrClosed)
 	}
 }
+
+// counted is a connection that counts how often its read deadline is set.
+type counted struct {
+	net.Conn
+	set int
+}
+
+func (c *counted) SetReadDeadline(t time.Time) error {
+	c.set++
+	return c.Conn.SetReadDeadline(t)
+}
+
+func TestOneReadDeadlineStandsForManyCommands(t *testing.T) {
+	t.Parallel()
+	client, server := net.Pipe()
+	defer client.Close()
+	nc := &counted{Conn: server}
+	c := wire.NewConn(nc, wire.Options{})
+	go func() {
+		for range 50 {
+			_, _ = client.Write([]byte("NOOP\r\n")) // ends with the pipe
+		}
+	}()
+	for range 50 {
+		if _, err := c.Next(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if nc.set != 1 {
+		t.Errorf("the read deadline was set %d times for 50 commands at once, want once", nc.set)
+	}
+	c.Interrupt()
+	if _, err := c.Next(); !errors.Is(err, wire.ErrInterrupted) {
+		t.Errorf("after Interrupt: %v, want %v", err, wire.ErrInterrupted)
+	}
+	go func() { _, _ = client.Write([]byte("QUIT\r\n")) }()
+	if cmd, err := c.Next(); err != nil || cmd.Verb != wire.QUIT {
+		t.Errorf("after an Interrupt that was told: %v, %v; want QUIT", cmd, err)
+	}
+}

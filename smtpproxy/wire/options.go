@@ -27,7 +27,7 @@ type Limits struct {
 // Options of a Conn. The zero value is usable: zero fields take the defaults named beside them.
 type Options struct {
 	Limits   Limits
-	Idle     time.Duration // for a whole command line to arrive: 5 min (RFC 5321 section 4.5.3.2.7)
+	Idle     time.Duration // for a whole command line to arrive, a quarter more at most: 5 min (RFC 5321 section 4.5.3.2.7)
 	Progress time.Duration // for the next octets of a message to arrive: 3 min
 	// MinRate is the slowest a message may arrive, in octets a second: 500; negative is no minimum. Every MinRate
 	// octets buy a second of waiting, up to Progress, so that short stalls do no harm. Only time spent waiting for

@@ -36,7 +36,7 @@ func (c *Conn) handshake(conn *tls.Conn) error {
 	if err := c.raw.SetDeadline(time.Time{}); err != nil {
 		return err
 	}
-	c.writeBy = WriteDeadline{}
+	c.writeBy, c.readBy = WriteDeadline{}, time.Time{}
 	ctx, cancel := context.WithTimeout(context.Background(), c.o.Handshake)
 	defer cancel()
 	return conn.HandshakeContext(ctx)

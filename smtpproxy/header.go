@@ -70,13 +70,12 @@ func (d *delivery) lines(c gate.Copy) ([]byte, error) {
 // is one recipient, since another's address is nobody's business. By its mark the gate knows it again.
 func (d *delivery) received(c gate.Copy) string {
 	s := d.ses
-	var b strings.Builder
-	b.WriteString(s.srv.trace.begin + s.protocol() + " id " + s.id + " " + s.srv.trace.mark)
+	to := ""
 	if len(c.Recipients) == 1 && len(d.tx.rcpts) == 1 && !d.tx.rcpts[0].addr.NeedsUTF8() {
-		b.WriteString(" for <" + d.tx.rcpts[0].addr.String() + ">")
+		to = " for <" + d.tx.rcpts[0].addr.String() + ">"
 	}
-	b.WriteString("; " + s.srv.opt.Now().Format(time.RFC1123Z))
-	return b.String()
+	return s.srv.trace.begin + s.protocol() + " id " + s.id + " " + s.srv.trace.mark + to +
+		"; " + s.srv.opt.Now().Format(time.RFC1123Z)
 }
 
 // protocol is the "with" clause of RFC 3848 and RFC 6531.

@@ -176,22 +176,8 @@ func (s *session) converse(base context.Context) {
 // next takes one command and reports whether the session goes on.
 func (s *session) next(base context.Context) bool {
 	cmd, err := s.conn.Next()
-	var syntax *wire.SyntaxError
-	switch {
-	case err == nil:
-	case errors.As(err, &syntax):
-		s.conn.Reply(syntax.Reply)
-		return true
-	case errors.Is(err, wire.ErrInterrupted):
-		return true
-	case errors.Is(err, errForged):
-		s.noteForged(err)
-		return false
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		s.conn.Reply(idleTooLong.reply())
-		return false
-	default:
-		return false
+	if err != nil {
+		return s.misread(err)
 	}
 	err = s.command(base, cmd)
 	if errors.Is(err, errGone) {
@@ -201,6 +187,23 @@ func (s *session) next(base context.Context) bool {
 		s.conn.Reply(s.reply(err))
 	}
 	return true
+}
+
+// misread answers for a command that could not be read, and reports whether the session goes on.
+func (s *session) misread(err error) bool {
+	var syntax *wire.SyntaxError
+	switch {
+	case errors.As(err, &syntax):
+		s.conn.Reply(syntax.Reply)
+		return true
+	case errors.Is(err, wire.ErrInterrupted):
+		return true
+	case errors.Is(err, errForged):
+		s.noteForged(err)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		s.conn.Reply(idleTooLong.reply())
+	}
+	return false
 }
 
 // noteForged says why a client was closed that claimed to be a proxy: it may be one that the settings do not know.

@@ -17,7 +17,7 @@ import (
 	"github.com/consentgate/consentgate/smtpproxy/wire"
 )
 
-// Server accepts clients on its listeners and owns one goroutine for each session.
+// Server accepts clients on its listeners and owns one goroutine for each session, and some that work for them.
 type Server struct {
 	opt        Options
 	settings   atomic.Pointer[settings]
@@ -27,6 +27,7 @@ type Server struct {
 	buffers    wire.Buffers // for messages being read, shared by all sessions
 	headers    headers
 	sockets    []net.Listener
+	workers    *workers
 	log        *slog.Logger
 	trace      trace
 
@@ -50,6 +51,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	}
 	s := &Server{
 		opt: o, log: o.Log, trace: traceOf(o.Hostname, o.Instance), owner: o.NewID(), sessions: make(map[*session]struct{}),
+		workers: newWorkers(),
 		// Each listener may have one client that waits for a place.
 		freed: make(chan struct{}, len(o.Listeners)), stopping: make(chan struct{}),
 	}
@@ -99,6 +101,7 @@ func (s *Server) Serve(ctx context.Context, drain time.Duration) error {
 	})
 	err := accepting.Wait()
 	s.drain(drain, cut)
+	s.workers.close()
 	return err
 }
 

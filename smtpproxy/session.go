@@ -16,7 +16,8 @@ import (
 	"github.com/consentgate/consentgate/smtpproxy/wire"
 )
 
-// session is one client connection, from greeting to close. Its goroutine owns every field but busy.
+// session is one client connection, from greeting to close. What serves it, its goroutine or a worker, owns every field
+// but busy.
 type session struct {
 	srv    *Server
 	port   int       // index of its listener
@@ -38,11 +39,12 @@ type session struct {
 	authFails int
 	closing   bool // say what is queued, then close
 
+	done chan bool   // of what a worker does for it
 	busy atomic.Bool // between MAIL and its end; the drain leaves those alone
 }
 
 func newSession(srv *Server, port int, nc net.Conn) *session {
-	s := &session{srv: srv, port: port, id: srv.opt.NewID()}
+	s := &session{srv: srv, port: port, id: srv.opt.NewID(), done: make(chan bool)}
 	s.renew()
 	if ap, err := netip.ParseAddrPort(nc.RemoteAddr().String()); err == nil {
 		s.ip = ap.Addr().Unmap()
@@ -122,14 +124,21 @@ func (s *session) wakeIdle() {
 // abort closes the socket under a session that did not end in time.
 func (s *session) abort() { _ = s.conn.NetConn().Close() }
 
-// serve runs the session to its end. base ends only when a drain is over.
+// serve runs the session to its end. All it does by itself is wait, see [workers].
 func (s *session) serve(base context.Context) {
-	defer func() { _ = s.conn.Close() }()
-	if !s.enter() {
-		return
+	for goesOn := s.srv.workers.run(base, s, (*session).begin); goesOn; {
+		s.conn.Await()
+		goesOn = s.srv.workers.run(base, s, (*session).converse)
 	}
-	defer s.leave()
-	s.converse(base)
+}
+
+// begin greets, and reports like converse.
+func (s *session) begin(base context.Context) (goesOn bool) {
+	if !s.enter() {
+		_ = s.conn.Close()
+		return false
+	}
+	return s.conn.Rest() || s.converse(base)
 }
 
 // enter brings the session to its greeting, where there is a place for it.
@@ -157,24 +166,26 @@ func (s *session) leave() {
 	s.srv.networks.leave(networkOf(s.ip))
 }
 
-// converse takes commands to the end of the session. Most sessions spend their lives here, waiting, so it is kept from
-// having more on its stack than it needs: a goroutine's stack shrinks only where three quarters of it are free.
-func (s *session) converse(base context.Context) {
-	for !s.closing {
-		if s.tx == nil && s.srv.isDraining() {
-			s.conn.Reply(draining.reply())
-			break
-		}
-		if !s.next(base) {
-			break
+// converse takes commands until the session is over or, between transactions, has to wait for the next of them.
+func (s *session) converse(base context.Context) (goesOn bool) {
+	for s.next(base) {
+		if s.tx == nil && s.conn.Rest() {
+			return true
 		}
 	}
 	_ = s.conn.Flush()
 	s.reset()
+	s.leave()
+	_ = s.conn.Close()
+	return false
 }
 
 // next takes one command and reports whether the session goes on.
 func (s *session) next(base context.Context) bool {
+	if s.tx == nil && s.srv.isDraining() {
+		s.conn.Reply(draining.reply())
+		return false
+	}
 	cmd, err := s.conn.Next()
 	if err != nil {
 		return s.misread(err)
@@ -186,7 +197,7 @@ func (s *session) next(base context.Context) bool {
 	if err != nil {
 		s.conn.Reply(s.reply(err))
 	}
-	return true
+	return !s.closing
 }
 
 // misread answers for a command that could not be read, and reports whether the session goes on.

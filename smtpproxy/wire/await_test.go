@@ -140,3 +140,77 @@ func TestASocketThatIsClosedHereEndsTheWait(t *testing.T) {
 		t.Errorf("got %v, want net.ErrClosed", err)
 	}
 }
+
+// rest lets the connection rest, awaits what comes and returns what Next makes of it.
+func rest(t *testing.T, server *wire.Conn) (wire.Command, error) {
+	t.Helper()
+	if !server.Rest() {
+		t.Fatal("a socket with nothing unread cannot be awaited")
+	}
+	server.Await()
+	return server.Next()
+}
+
+func TestWhatIsAwaitedIsReadByNext(t *testing.T) {
+	t.Parallel()
+	client, server := overTCP(t, wire.Options{}, asItIs)
+	for _, line := range []string{"NOOP\r\n", "EHLO a.example\r\n"} {
+		server.ReplyLines(250, []string{"said before the wait"})
+		go func() {
+			buf := make([]byte, 100)
+			_, _ = client.Read(buf) // Rest has sent the reply
+			_, _ = io.WriteString(client, line)
+		}()
+		if cmd, err := rest(t, server); err != nil || !strings.HasPrefix(line, string(cmd.Verb)) {
+			t.Errorf("got %v, error %v; want %q", cmd, err, line)
+		}
+	}
+	_ = client.Close()
+	if _, err := rest(t, server); !errors.Is(err, io.EOF) {
+		t.Errorf("got %v, want io.EOF", err)
+	}
+}
+
+func TestTheTimeOfACommandBeginsWithTheRest(t *testing.T) {
+	t.Parallel()
+	client, server := overTCP(t, wire.Options{Idle: 50 * time.Millisecond}, asItIs)
+	if !server.Rest() {
+		t.Fatal("a socket with nothing unread cannot be awaited")
+	}
+	server.Await()
+	write(t, client, "NOOP\r\n") // too late: Next does not begin anew
+	if _, err := server.Next(); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("got %v, want os.ErrDeadlineExceeded", err)
+	}
+}
+
+func TestAnInterruptBeforeTheWaitEndsIt(t *testing.T) {
+	t.Parallel()
+	client, server := overTCP(t, wire.Options{}, asItIs)
+	if !server.Rest() {
+		t.Fatal("a socket with nothing unread cannot be awaited")
+	}
+	server.Interrupt()
+	server.Await()
+	if _, err := server.Next(); !errors.Is(err, wire.ErrInterrupted) {
+		t.Errorf("got %v, want ErrInterrupted", err)
+	}
+	write(t, client, "NOOP\r\n")
+	if cmd, err := rest(t, server); err != nil || cmd.Verb != wire.NOOP {
+		t.Errorf("got %v, error %v; want NOOP", cmd, err)
+	}
+}
+
+func TestNoRestWhileInputWaitsOrTheSocketHidesIt(t *testing.T) {
+	t.Parallel()
+	client, server := overTCP(t, wire.Options{}, asItIs)
+	write(t, client, "NOOP\r\nRSET\r\n")
+	await(t, server, wire.NOOP)
+	if server.Rest() {
+		t.Error("RSET has arrived and would be waited for")
+	}
+	_, hidden := overTCP(t, wire.Options{}, func(nc net.Conn) net.Conn { return struct{ net.Conn }{nc} })
+	if hidden.Rest() {
+		t.Error("a connection that is no socket cannot be awaited")
+	}
+}

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Conn is the server's end of an SMTP connection. It belongs to one goroutine.
+// Conn is the server's end of an SMTP connection. One goroutine at a time uses it.
 type Conn struct {
 	raw net.Conn // as accepted
 	nc  net.Conn // raw, or TLS on top of it
@@ -24,6 +24,7 @@ type Conn struct {
 	writeErr error
 	writeBy  WriteDeadline
 	readBy   time.Time // the read deadline that stands, unless Interrupt has set another
+	restBy   time.Time // the time of the next line, where Rest has set it
 
 	interrupted atomic.Bool
 }
@@ -49,6 +50,25 @@ func (c *Conn) Buffered() bool { return len(c.in.unread()) > 0 }
 func (c *Conn) Interrupt() {
 	c.interrupted.Store(true)
 	_ = c.raw.SetReadDeadline(time.Unix(1, 0)) // fails on a closed connection: nothing waits there
+}
+
+// Rest sends what is queued, sets the time in which the next command has to come, and reports whether Await can wait for
+// it. It is called between commands; all that goes wrong is told by Next.
+func (c *Conn) Rest() bool {
+	c.in.settle(c.o.Buffers)
+	if !c.canAwait() || c.Flush() != nil {
+		return false
+	}
+	c.restBy = c.o.Now().Add(c.o.Idle)
+	return c.readUntil(c.restBy, true) == nil
+}
+
+// Await waits after a Rest until there is something that Next has to take or to tell. It needs so little of a stack that
+// a goroutine which does nothing else never has to enlarge the one it was born with.
+func (c *Conn) Await() {
+	if !c.interrupted.Load() { // after the deadline is set: see Interrupt
+		_ = c.idle.read(&c.in) // Next runs into the same error
+	}
 }
 
 // NetConn is the connection as it was accepted, below any TLS. Closing it from another goroutine ends the session.
@@ -109,18 +129,17 @@ type Passing interface {
 
 // receive reads once. Where nothing is unread it waits without a buffer, if the socket allows that.
 func (c *Conn) receive() error {
-	if c.idle == nil {
-		c.lookThrough()
+	if c.canAwait() {
+		return c.idle.read(&c.in)
 	}
-	if c.idle == nil || c.in.buf != nil {
-		return c.in.read(c.nc, c.o.Buffers)
-	}
-	return c.idle.read(&c.in)
+	return c.in.read(c.nc, c.o.Buffers)
 }
 
-func (c *Conn) lookThrough() {
+// canAwait tells whether nothing is unread and the socket can be waited for without a buffer.
+func (c *Conn) canAwait() bool {
 	if p, ok := c.nc.(Passing); ok && p.Through() != nil {
 		c.nc = p.Through()
 		c.idle = newAwaiter(c.nc, c.o.Buffers)
 	}
+	return c.idle != nil && c.in.buf == nil
 }

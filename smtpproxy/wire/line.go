@@ -83,7 +83,7 @@ func (c *Conn) line(limit func(begin []byte) int) ([]byte, error) {
 	if err := c.inOrder(); err != nil {
 		return nil, err
 	}
-	deadline := c.o.Now().Add(c.o.Idle) // for the whole line: one that arrives in drips is idleness, too
+	deadline := c.lineTime()
 	for {
 		line, complete := cutLine(c.in.unread())
 		switch allowed := limit(line); {
@@ -98,6 +98,15 @@ func (c *Conn) line(limit func(begin []byte) int) ([]byte, error) {
 			return nil, c.lineError(err)
 		}
 	}
+}
+
+// lineTime is when the whole next line must have come, since one that arrives in drips is idleness, too.
+func (c *Conn) lineTime() time.Time {
+	if by := c.restBy; !by.IsZero() {
+		c.restBy = time.Time{}
+		return by
+	}
+	return c.o.Now().Add(c.o.Idle)
 }
 
 // inOrder tells whether the next bytes are a line for certain.

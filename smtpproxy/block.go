@@ -49,16 +49,16 @@ func (s *session) sealed(a gate.Address) string {
 // get nothing of it have their entry already.
 func (s *session) blockAll(tx *transaction, phase string, d gate.Decision) error {
 	b := &blocked{Decision: d, NeedsUTF8: tx.sender.NeedsUTF8()}
-	rcpts := slices.DeleteFunc(slices.Clone(tx.rcpts), func(r recipient) bool { return !r.forward })
+	rcpts := slices.DeleteFunc(slices.Clone(tx.rcpts), func(r *recipient) bool { return !r.forward })
 	if len(rcpts) == 0 {
-		rcpts = []recipient{{}}
+		rcpts = []*recipient{{}}
 	}
 	var entries []gate.BlockEntry
 	for _, r := range rcpts {
-		was := r.decision
-		r.decision, r.forward = d, false
-		entries = append(entries, s.entry(tx, &r, phase, b))
-		s.countLater(&was, &entries[len(entries)-1])
+		now := *r
+		now.decision, now.forward = d, false
+		entries = append(entries, s.entry(tx, &now, phase, b))
+		s.countLater(&r.decision, &entries[len(entries)-1])
 	}
 	for i := range entries {
 		entries[i].Reply = replyText(s.reply(b))

@@ -100,7 +100,7 @@ func (t *transaction) forwarded() (owed, twin []int) {
 	twin = make([]int, len(t.rcpts))
 	first := make(map[mailbox]int, len(t.rcpts))
 	for i := range t.rcpts {
-		r := &t.rcpts[i]
+		r := t.rcpts[i]
 		if !r.forward {
 			twin[i] = -1
 			continue

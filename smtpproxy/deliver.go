@@ -187,7 +187,7 @@ func (d *delivery) ended(ctx context.Context, i int) *result {
 // withheld decides again about one recipient. A copy of its own is refused; a shared one is put off, and the client's
 // retry leaves the recipient out.
 func (d *delivery) withheld(index int, l gate.Lookup, withdrawn bool, sharing int) *result {
-	r := &d.tx.rcpts[index]
+	r := d.tx.rcpts[index]
 	again := d.ses.decide(d.tx.stream, r.addr, withdrawn, l)
 	if again.Verdict == gate.Permit || (d.tx.stream.Mode == gate.ModeObserve && observed(again)) {
 		return nil

@@ -24,7 +24,7 @@ func BreaksSignature(h wire.Header, name string, removes, adds bool) bool {
 func Splice(h wire.Header, st *gate.Stream, o Options) (lines []byte, below wire.Header, err error) {
 	d := &delivery{
 		ses: &session{srv: &Server{opt: o}, set: compile(o.Settings), log: o.Log},
-		tx:  &transaction{stream: st, rcpts: make([]recipient, 1)}, copies: gate.Plan(st, []int{0}, 0), header: h,
+		tx:  &transaction{stream: st, rcpts: []*recipient{{}}}, copies: gate.Plan(st, []int{0}, 0), header: h,
 	}
 	if err := d.editHeader(); err != nil {
 		return nil, wire.Header{}, err
@@ -91,7 +91,7 @@ func Copies(n int) (first, retry int) {
 		if err != nil {
 			panic(err)
 		}
-		r := recipient{path: wire.Path{Mailbox: mailbox}, addr: a, forward: true}
+		r := &recipient{path: wire.Path{Mailbox: mailbox}, addr: a, forward: true}
 		binary.BigEndian.PutUint64(r.id[8:], uint64(i))
 		d.tx.rcpts = append(d.tx.rcpts, r)
 	}

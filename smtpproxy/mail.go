@@ -18,7 +18,7 @@ type transaction struct {
 	sender gate.Address // zero for <>
 	size   int64        // declared with SIZE=, 0: none
 	utf8   bool         // SMTPUTF8 was given
-	rcpts  []recipient
+	rcpts  []*recipient
 	named  int // RCPTs so far, refused ones too
 	// claimed are those of rcpts who have a claim on their confirmation mail.
 	claimed map[mailbox]bool

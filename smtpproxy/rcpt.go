@@ -156,7 +156,7 @@ func (s *session) answer(ctx context.Context, group []asked) error {
 	}
 	for i := range group {
 		if group[i].err == nil {
-			s.tx.rcpts = append(s.tx.rcpts, group[i].recipient)
+			s.tx.rcpts = append(s.tx.rcpts, &group[i].recipient)
 		}
 		if !due.hold {
 			s.conn.Reply(replies[i])

@@ -70,7 +70,7 @@ func (d *delivery) logRequests(ctx context.Context) error {
 	}
 	var events []gate.Event
 	for _, i := range d.owed {
-		if r := &d.tx.rcpts[i]; r.claim != nil && !r.claim.logged {
+		if r := d.tx.rcpts[i]; r.claim != nil && !r.claim.logged {
 			events = append(events, d.ses.request(r))
 		}
 	}

@@ -2,8 +2,8 @@
 // set of values and every series is there from the start, so that a rate is never missing its first step; nothing here
 // names a recipient.
 //
-// It counts nothing itself: totals come from internal/stats, gauges are read when they are asked for. Only internal/app
-// imports it.
+// It counts nothing itself: totals come from internal/stats, gauges and the few figures of the process are read when they
+// are asked for. Only internal/app imports it.
 package metrics
 
 import (
@@ -65,17 +65,22 @@ func (m *Metrics) text() []byte {
 		f.write(&b, t)
 	}
 	m.mu.Lock()
-	m.delays.write(&b, "withdrawal_seconds", "From a person's withdrawal until it stood in the store.")
+	m.delays.write(&b, prefix+"withdrawal_seconds", "From a person's withdrawal until it stood in the store.")
 	m.mu.Unlock()
+	gauges(&b, prefix, m.o.Gauges())
+	gauges(&b, "", process())
+	return b.Bytes()
+}
+
+func gauges(b *bytes.Buffer, prefix string, all []Gauge) {
 	last := ""
-	for _, g := range m.o.Gauges() {
+	for _, g := range all {
 		if g.Name != last {
-			head(&b, g.Name, "gauge", g.Help)
+			head(b, prefix+g.Name, "gauge", g.Help)
 		}
 		last = g.Name
-		sample(&b, g.Name, g.Label, g.Value)
+		sample(b, prefix+g.Name, g.Label, g.Value)
 	}
-	return b.Bytes()
 }
 
 // totals are what is counted, and the streams that have series.
@@ -113,8 +118,8 @@ type family struct {
 }
 
 func (f family) write(b *bytes.Buffer, t totals) {
-	head(b, f.name, "counter", f.help)
-	f.series(t, func(labels string, n int64) { sample(b, f.name, labels, float64(n)) })
+	head(b, prefix+f.name, "counter", f.help)
+	f.series(t, func(labels string, n int64) { sample(b, prefix+f.name, labels, float64(n)) })
 }
 
 // families are all counters. One entry here is one line of docs/stats.md.

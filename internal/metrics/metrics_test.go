@@ -104,7 +104,7 @@ func TestWhatWasCountedIsTold(t *testing.T) {
 // Each line is a comment or a sample; a name has one HELP and one TYPE, before its samples; no series stands twice.
 func TestTheTextIsWellFormed(t *testing.T) {
 	t.Parallel()
-	line := regexp.MustCompile(`^consentgate_[a-z_]+(\{[a-z]+="[^"]*"(,[a-z]+="[^"]*")*\})? [0-9.e+-]+$`)
+	line := regexp.MustCompile(`^(consentgate|go|process)_[a-z_]+(\{[a-z]+="[^"]*"(,[a-z]+="[^"]*")*\})? [0-9.e+-]+$`)
 	seen := make(map[string]bool)
 	for text := range strings.Lines(scrape(newMetrics(nil))) {
 		text = strings.TrimSuffix(text, "\n")

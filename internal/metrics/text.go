@@ -6,15 +6,15 @@ import (
 	"strings"
 )
 
-// prefix is that of every name.
+// prefix is that of every name of our own.
 const prefix = "consentgate_"
 
 func head(b *bytes.Buffer, name, kind, help string) {
-	b.WriteString("# HELP " + prefix + name + " " + help + "\n# TYPE " + prefix + name + " " + kind + "\n")
+	b.WriteString("# HELP " + name + " " + help + "\n# TYPE " + name + " " + kind + "\n")
 }
 
 func sample(b *bytes.Buffer, name, labels string, v float64) {
-	b.WriteString(prefix + name)
+	b.WriteString(name)
 	if labels != "" {
 		b.WriteString("{" + labels + "}")
 	}

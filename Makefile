@@ -77,7 +77,7 @@ bench-go: ## Go benchmarks of the hot pieces, COUNT (10) times, for benchstat
 	@$(GO) test -run '^$$' -bench . -benchmem -count $(COUNT) -timeout 2h ./gate ./smtpproxy/... ./store/... ./unsub ./internal/journal ./internal/seal
 
 SOAK ?= 10m
-soak: ## mixed traffic for SOAK (10m); fails where memory or descriptors grow or mail is lost
+soak: ## mixed traffic for SOAK (10m); fails where memory, descriptors or goroutines grow or mail is lost
 	script/bench-bootstrap
 	$(GO) run ./bench soak -time $(SOAK)
 

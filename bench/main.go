@@ -27,7 +27,7 @@ const usage = `usage:
   bench [flags]            measure everything; bench -h lists the flags
   bench compare OLD NEW    what changed between two results (JSON files)
   bench posts [flags]      one-click POSTs a second beside mail, and how long they take
-  bench soak [flags]       mixed traffic for ten minutes: memory and descriptors stay flat, no mail is lost
+  bench soak [flags]       mixed traffic for ten minutes: memory, descriptors and goroutines stay flat, no mail is lost
   bench scaleout [flags]   three gates behind haproxy on a Redis Cluster
   bench profile [flags]    where the gate's CPU time goes in the row "16 sessions kept"
 `

@@ -153,11 +153,16 @@ func (b *benchmark) measureMemory(ctx context.Context) (err error) {
 	return err
 }
 
-func (b *benchmark) startGate(ctx context.Context) (err error) {
+func (b *benchmark) startGate(ctx context.Context) error { return b.startGateWith(ctx, "") }
+
+// startGateWith has further sections in the gate's config.
+func (b *benchmark) startGateWith(ctx context.Context, sections string) (err error) {
 	if b.redis, err = rig.StartRedis(ctx, b.path("redis")); err != nil {
 		return err
 	}
-	if b.gate, err = rig.NewGate(ctx, b.path("gate"), b.redis.URL, b.upstreamAddr, b.binary, b.binary, "serve"); err != nil {
+	s := b.settings("gate", b.redis.URL)
+	s.Sections = sections
+	if b.gate, err = rig.Make(ctx, s); err != nil {
 		return err
 	}
 	b.say("writing %d records into Redis", b.o.Records)

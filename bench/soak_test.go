@@ -12,7 +12,7 @@ import (
 )
 
 // Twenty seconds of it; what is still filling its pools then may grow more than in ten minutes.
-func TestMixedTrafficLeavesMemoryAndDescriptorsFlat(t *testing.T) {
+func TestMixedTrafficLeavesMemoryDescriptorsAndGoroutinesFlat(t *testing.T) {
 	t.Parallel()
 	o := soakOptions{Time: 20 * time.Second, Every: 250 * time.Millisecond, Growth: 0.5, Records: 2000, Large: mib, Out: t.TempDir()}
 	var report, log bytes.Buffer
@@ -24,24 +24,28 @@ func TestMixedTrafficLeavesMemoryAndDescriptorsFlat(t *testing.T) {
 			t.Errorf("no line for the %s:\n%s", part, &report)
 		}
 	}
+	if !strings.Contains(report.String(), "| goroutines |") {
+		t.Errorf("no column of goroutines:\n%s", &report)
+	}
 }
 
 func TestGrowthIsAFault(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
-		memory, descriptors float64 // in the last third; 100 in the first
-		want                string
+		memory, descriptors, goroutines float64 // in the last third; 100 in the first
+		want                            string
 	}{
-		"flat":             {100, 100, ""},
-		"a little more":    {109, 109, ""},
-		"more memory":      {120, 100, "MiB grew"},
-		"more descriptors": {100, 120, "descriptors grew"},
+		"flat":             {100, 100, 100, ""},
+		"a little more":    {109, 109, 125, ""},
+		"more memory":      {120, 100, 100, "MiB grew"},
+		"more descriptors": {100, 120, 100, "descriptors grew"},
+		"more goroutines":  {100, 100, 130, "goroutines grew"},
 	} {
 		f := &results.File{}
 		for i, part := range []string{firstThird, lastThird} {
-			v := values{results.RSS: 100, results.Descriptors: 100}
+			v := values{results.RSS: 100, results.Descriptors: 100, results.Goroutines: 100}
 			if part == lastThird {
-				v = values{results.RSS: tt.memory, results.Descriptors: tt.descriptors}
+				v = values{results.RSS: tt.memory, results.Descriptors: tt.descriptors, results.Goroutines: tt.goroutines}
 			}
 			f.Add(results.Sample{Cell: results.Cell{Row: results.Soak, Target: part}, Round: i + 1, Values: v})
 		}

@@ -45,13 +45,14 @@ const (
 	RSS         Metric = "MiB"
 	Descriptors Metric = "descriptors"
 	Threads     Metric = "threads"
+	Goroutines  Metric = "goroutines"
 )
 
 // metrics is the order in which they are shown.
 func metrics() []Metric {
 	return []Metric{
 		Rate, PerPlain, Copies, Records, P50, PerFewer, P99, CPU, RedisCPU, HAProxyCPU, UpstreamCPU, Fresh, Program, Idle, PerSession, AfterMail,
-		Peak, Record, History, Taken, Retried, Doubled, Lost, Delay, RSS, Descriptors, Threads,
+		Peak, Record, History, Taken, Retried, Doubled, Lost, Delay, RSS, Descriptors, Threads, Goroutines,
 	}
 }
 

@@ -108,6 +108,7 @@ type Gate struct {
 	Addr           string   // of its first listener, once it runs
 	Addrs          []string // of all of them
 	Web            string   // of its listener for unsubscribing
+	Private        string   // of its private listener; "": it has none
 	Dir            string
 	StoreURL       string
 	Data           string // its data_dir
@@ -183,6 +184,8 @@ func (g *Gate) Start(ctx context.Context) error {
 			g.Addrs = append(g.Addrs, m[2])
 		case "unsubscribe":
 			g.Web = m[2]
+		case "admin":
+			g.Private = m[2]
 		}
 	}
 	g.Addr = g.Addrs[0]

@@ -8,11 +8,16 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
+	"strconv"
 	"strings"
 )
 
-// slots is the number of hash slots of a Redis Cluster.
-const slots = 16_384
+const (
+	// slots is the number of hash slots of a Redis Cluster.
+	slots = 16_384
+	// busOffset is from a node's port to that at which it talks to the others.
+	busOffset = 10_000
+)
 
 // Cluster is a Redis Cluster of masters.
 type Cluster struct {
@@ -25,7 +30,7 @@ func StartCluster(ctx context.Context, dir string, n int) (*Cluster, error) {
 	c := &Cluster{}
 	var addrs []string
 	for i := range n {
-		r, err := StartRedis(ctx, filepath.Join(dir, fmt.Sprint(i+1)), "--cluster-enabled", "yes")
+		r, err := startNode(ctx, filepath.Join(dir, fmt.Sprint(i+1)))
 		if r != nil {
 			c.Nodes = append(c.Nodes, r)
 		}
@@ -39,6 +44,37 @@ func StartCluster(ctx context.Context, dir string, n int) (*Cluster, error) {
 	}
 	c.URL = "redis+cluster://" + strings.Join(addrs, ",")
 	return c, c.await(ctx)
+}
+
+func startNode(ctx context.Context, dir string) (*Redis, error) {
+	addr, err := freeNodeAddr(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return startRedis(ctx, addr, dir, "--cluster-enabled", "yes")
+}
+
+// freeNodeAddr is an address on loopback at which nobody listens, nor at its bus port.
+func freeNodeAddr(ctx context.Context) (string, error) {
+	for range 100 { // of the ports that the system hands out a fifth has no valid bus port
+		addr, err := FreeAddr(ctx)
+		if err != nil || busFree(ctx, addr) {
+			return addr, err
+		}
+	}
+	return "", errors.New("found no free port whose bus port is free")
+}
+
+// busFree reports whether a node at addr can have its bus port: a valid one, at which nobody listens.
+func busFree(ctx context.Context, addr string) bool {
+	host, text, _ := net.SplitHostPort(addr)
+	port, err := strconv.Atoi(text)
+	if err != nil {
+		return false
+	}
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", net.JoinHostPort(host, strconv.Itoa(port+busOffset))) // beyond 65,535: no port
+	return err == nil && l.Close() == nil
 }
 
 // join makes r node i of n, with its share of the slots.

@@ -31,11 +31,15 @@ type Redis struct {
 
 // StartRedis starts one that keeps its data in dir. Further arguments override ours.
 func StartRedis(ctx context.Context, dir string, more ...string) (*Redis, error) {
-	binary, err := procs.Find("redis-server")
+	addr, err := FreeAddr(ctx)
 	if err != nil {
 		return nil, err
 	}
-	addr, err := FreeAddr(ctx)
+	return startRedis(ctx, addr, dir, more...)
+}
+
+func startRedis(ctx context.Context, addr, dir string, more ...string) (*Redis, error) {
+	binary, err := procs.Find("redis-server")
 	if err != nil {
 		return nil, err
 	}

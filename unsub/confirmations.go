@@ -23,6 +23,7 @@ var (
 	ErrUncertain = errors.New("the upstream did not say whether it took the message")
 
 	errMailed = fmt.Errorf("%w: the message of this request was sent", gate.ErrNotAsked)
+	errAsking = fmt.Errorf("%w: that is done at this moment", gate.ErrNotAsked) // or was by a gate that ended
 )
 
 // Mailer hands a message to the upstream; nil says that the upstream accepted it. An error that wraps ErrUncertain says
@@ -142,15 +143,15 @@ const askingTTL = 2 * time.Minute
 
 // alone sees that a person is asked by nobody else at this moment: two clicks are one request.
 func (c *Confirmations) alone(ctx context.Context, id gate.ID, purpose string) (leave func(), err error) {
-	key, owner := "asking:"+id.String()+":"+purpose, rand.Text()
-	_, free, err := c.o.Store.Enter(ctx, key, owner, askingTTL)
+	x := claim{"asking:" + id.String() + ":" + purpose, askingTTL}
+	owner, free, err := c.enter(ctx, x)
 	switch {
 	case err != nil:
 		return nil, err
 	case !free:
-		return nil, fmt.Errorf("%w: that is done at this moment", gate.ErrNotAsked)
+		return nil, errAsking
 	}
-	return func() { c.giveBack(ctx, key, owner, nil) }, nil
+	return func() { c.giveBack(ctx, x.key, owner, nil) }, nil
 }
 
 // openFor finds the request of a sign-up whose message may still have to leave.
@@ -241,10 +242,19 @@ type claim struct {
 	ttl time.Duration
 }
 
+// enter takes the claim, if it is free. One that was perhaps taken, though the store did not say so, is given back: it
+// would keep the message from being sent by the next who tries.
+func (c *Confirmations) enter(ctx context.Context, x claim) (owner string, free bool, err error) {
+	owner = rand.Text()
+	if _, free, err = c.o.Store.Enter(ctx, x.key, owner, x.ttl); err != nil {
+		c.giveBack(ctx, x.key, owner, nil)
+	}
+	return owner, free, err
+}
+
 // once sends what is claimed, or returns errMailed where that was done.
 func (c *Confirmations) once(ctx context.Context, x claim, send func() error) error {
-	owner := rand.Text()
-	_, free, err := c.o.Store.Enter(ctx, x.key, owner, x.ttl)
+	owner, free, err := c.enter(ctx, x)
 	switch {
 	case err != nil:
 		return fmt.Errorf("%w: %w", ErrNotSent, err)

@@ -65,7 +65,7 @@ func (d *Desk) deliver(ctx context.Context, a formAnswer, to gate.Address, m mes
 		switch {
 		case err == nil:
 			return
-		case errors.Is(err, gate.ErrNotAsked):
+		case errors.Is(err, gate.ErrNotAsked) && !errors.Is(err, errAsking):
 			log.Info("form without a message", "why", err)
 			return
 		case i < len(d.o.Retry):

@@ -87,20 +87,7 @@ func (h *handler) askChoice(w http.ResponseWriter, r *http.Request, a asked, pur
 		h.failed(w, r, err)
 		return
 	}
-	h.sendRequest(w, r, a, ConfirmRequest{
-		ID: a.id, Address: h.address(person.Sealed), Purpose: purpose, Stream: f.Name, Language: l.Lang,
-	})
-}
-
-func (h *handler) sendRequest(w http.ResponseWriter, r *http.Request, a asked, c ConfirmRequest) {
-	l := h.pages.locale(r)
-	name := h.pages.purposeName(l, c.Purpose)
-	if err := h.Confirm(r.Context(), c); err != nil {
-		h.Log.Error("message to confirm not sent", "purpose", c.Purpose, "error", err)
-		h.writePreferences(w, r, a, http.StatusServiceUnavailable, say(l.Acts.NotSent, "purpose", name))
-		return
-	}
-	h.writePreferences(w, r, a, http.StatusOK, say(l.Acts.Asked, "purpose", name))
+	h.sendRequest(w, r, a, f, person)
 }
 
 // request is the event of a person who asks for a purpose here, with the text that they read.

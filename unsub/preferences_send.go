@@ -32,12 +32,17 @@ func (h *handler) sendChoice(w http.ResponseWriter, r *http.Request, a asked, pu
 		h.writePreferences(w, r, a, http.StatusConflict, "")
 		return
 	}
+	h.sendRequest(w, r, a, flows[i], person)
+}
+
+// sendRequest has the message of a request that is recorded sent, and answers with what became of it.
+func (h *handler) sendRequest(w http.ResponseWriter, r *http.Request, a asked, f Flow, person gate.Person) {
 	l := h.pages.locale(r)
-	err = h.Confirm(r.Context(), ConfirmRequest{
-		ID: a.id, Address: h.address(person.Sealed), Purpose: purpose, Stream: flows[i].Name, Language: l.Lang,
+	err := h.Confirm(r.Context(), ConfirmRequest{
+		ID: a.id, Address: h.address(person.Sealed), Purpose: f.Purpose, Stream: f.Name, Language: l.Lang,
 	})
-	status, notice := h.sent(l, purpose, err)
-	h.writePreferences(w, r, a, status, say(notice, "purpose", h.pages.purposeName(l, purpose)))
+	status, notice := h.sent(l, f.Purpose, err)
+	h.writePreferences(w, r, a, status, say(notice, "purpose", h.pages.purposeName(l, f.Purpose)))
 }
 
 // sent is what the page says of a message, and no more than is known of it.

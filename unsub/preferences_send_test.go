@@ -1,6 +1,8 @@
 package unsub_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"testing"
@@ -57,6 +59,21 @@ func TestAMessageOfWhichTheUpstreamSaidNothingIsNotSentTwice(t *testing.T) {
 	if n := len(mail.sent); n != 0 {
 		t.Errorf("%d messages more", n)
 	}
+}
+
+// Two clicks at once find the same request, and one of them its message sent.
+func TestAClickWhoseMessageAnotherOneSentIsToldSo(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, func(o *unsub.Options) {
+		mail := newOffice(t, func(c *unsub.ConfirmationsOptions) {
+			c.Store, c.Keys = o.Store.(*gatetest.Store), o.Tokens.Keys.(gate.Sealer)
+		})
+		o.Confirm = func(ctx context.Context, r unsub.ConfirmRequest) error {
+			return errors.Join(mail.Send(ctx, r), mail.Send(ctx, r))
+		}
+	})
+	s.do("POST", s.preferences(), urlencoded, "stop=newsletter")
+	has(t, s.do("POST", s.preferences(), urlencoded, "ask=newsletter"), http.StatusConflict, "handed over already", "!not certain")
 }
 
 func TestTheMessageIsOfferedAgainOnlyWhileItsRequestPermitsOne(t *testing.T) {

@@ -142,7 +142,11 @@ func (s *session) housekeeping(cmd wire.Command) reply {
 		return say(252, 2, 5, 0, "Cannot verify, but will take the message")
 	case wire.HELP:
 		return say(214, 2, 0, 0, "Mail here unsubscribes")
-	case wire.EXPN, wire.BDAT, wire.AUTH:
+	case wire.BDAT:
+		// Its chunk follows without waiting for an answer (RFC 3030 section 2), and must not be read as commands.
+		s.closing = true
+		return notImplemented()
+	case wire.EXPN, wire.AUTH:
 		return notImplemented()
 	}
 	return unknownCommand()

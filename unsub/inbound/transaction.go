@@ -122,15 +122,11 @@ func (s *session) refuse() reply {
 
 // data reads the message and acts on it, for every recipient. SMTP has one reply for all, LMTP one for each.
 func (s *session) data(ctx context.Context, arg string) {
-	switch {
-	case arg != "":
-		s.conn.Reply(syntaxError())
-		return
-	case s.tx == nil:
-		s.conn.Reply(badSequence())
-		return
-	case len(s.tx.rcpts) == 0:
-		s.conn.Reply(noRecipients(s.door.opt.LMTP))
+	if refusal := s.mayData(arg); refusal != nil {
+		// DATA ends a pipelined group (RFC 2920 section 3.1). What stands behind it is text of a client that did not wait
+		// for 354, and it must not be read as commands.
+		s.closing = s.conn.Buffered()
+		s.conn.Reply(refusal)
 		return
 	}
 	s.conn.Reply(say(354, 3, 0, 0, "Go ahead"))
@@ -150,6 +146,18 @@ func (s *session) data(ctx context.Context, arg string) {
 	for _, r := range replies {
 		s.conn.Reply(r)
 	}
+}
+
+func (s *session) mayData(arg string) reply {
+	switch {
+	case arg != "":
+		return syntaxError()
+	case s.tx == nil:
+		return badSequence()
+	case len(s.tx.rcpts) == 0:
+		return noRecipients(s.door.opt.LMTP)
+	}
+	return nil
 }
 
 // receive reads the message to its end. An error is wire's: ErrBroken where there is no end.

@@ -127,6 +127,24 @@ func TestAMessageThatBreaksOffDoesNothing(t *testing.T) {
 	w.wantEvents()
 }
 
+func TestTextOfAMessageThatNobodyAskedForIsNoCommand(t *testing.T) {
+	t.Parallel()
+	const commands = "MAIL FROM:<ann@example.com>\r\nRCPT TO:<{token}@u.example.com>\r\nDATA\r\n\r\n.\r\n"
+	for last, code := range map[string]string{
+		"MAIL FROM:<ann@example.com>\r\nRCPT TO:<ann@example.com>\r\nDATA\r\n": "554 5.5.1",
+		"BDAT 100 LAST\r\n": "502 5.5.1",
+	} {
+		w := start(t)
+		c := w.dial()
+		w.say(c, "EHLO mail.example\r\n"+last+commands)
+		w.hear(c, code)
+		if rest, err := io.ReadAll(c); len(rest) > 0 || errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("after %s: heard %q, %v; want the connection closed", code, rest, err)
+		}
+		w.wantEvents()
+	}
+}
+
 func TestADrainTellsIdleSessionsAndWaitsForMessages(t *testing.T) {
 	t.Parallel()
 	w := start(t)

@@ -86,7 +86,7 @@ type Handler struct {
 	o       Options
 	mux     *http.ServeMux
 	memory  memory
-	large   chan struct{} // a token for each large body that may be held
+	large   chan struct{} // a token for each large body that is held
 	noise   noise
 	current atomic.Pointer[map[string]entrance]
 }
@@ -187,11 +187,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h *Handler) post(w http.ResponseWriter, r *http.Request, name string, in entrance) {
-	body, err := h.body(w, r)
-	var got reports
-	if err == nil {
-		got, err = in.read(request{Request: r, body: body, now: h.o.Now().UTC()})
-	}
+	got, err := h.read(w, r, in)
 	if err != nil {
 		h.answer(w, r, name, 0, err)
 		return

@@ -224,18 +224,6 @@ func TestNobodysAddressIsLogged(t *testing.T) {
 	}
 }
 
-func TestABodyHasItsBounds(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	pad := strings.Repeat(" ", 4<<20)
-	if got := w.deliver(t, "sendgrid", pad+unsubscribed()["sendgrid"]); got != 200 || len(w.said(t, "ann@example.com")) != 1 {
-		t.Errorf("a large batch: %d, want 200", got)
-	}
-	if got := w.post("/hooks/sendgrid", pad+pad); got != http.StatusRequestEntityTooLarge {
-		t.Errorf("8 MiB: %d, want 413", got)
-	}
-}
-
 // What a provider quotes of a mail server often holds the address, and an event's note is not sealed.
 func TestNoNoteHoldsAnAddress(t *testing.T) {
 	t.Parallel()

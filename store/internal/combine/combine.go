@@ -30,14 +30,14 @@ type Group[J any] struct {
 
 // ticket is a job that waits for its batch.
 type ticket[J any] struct {
-	ctx  context.Context //nolint:containedctx // of the caller that waits: the batch ends when none is left
+	ctx  context.Context //nolint:containedctx // of the caller that waits
 	job  J
 	done chan struct{} // closed once the job has run, or was left out
 	err  error         // read after done: why the job was left out
 }
 
-// New returns a group that runs jobs with run, one batch at a time. The context given to run ends with that of the
-// lone caller or, for a batch, when the last of its callers stops waiting.
+// New returns a group that runs jobs with run, one batch at a time. The context given to run is that of the lone caller;
+// that of a batch ends at the last deadline of its callers, where all have one, and with Close.
 func New[J any](run func(ctx context.Context, jobs []J)) *Group[J] {
 	base, cancel := context.WithCancel(context.Background())
 	return &Group[J]{run: run, base: base, cancel: cancel}

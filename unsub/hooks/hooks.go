@@ -181,7 +181,11 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) {
 	case in.secretInURL && (r.Method == http.MethodGet || r.Method == http.MethodHead):
 		h.answer(w, r, name, http.StatusOK, in.source.checkURL(r))
 	default:
-		w.Header().Set("Allow", http.MethodPost)
+		allow := "POST"
+		if in.secretInURL {
+			allow = "GET, HEAD, POST"
+		}
+		w.Header().Set("Allow", allow)
 		http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
 	}
 }

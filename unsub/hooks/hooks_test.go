@@ -109,6 +109,12 @@ func TestWhoIsNotConfiguredOrAsksOtherwise(t *testing.T) {
 			t.Errorf("%s: %d, want %d", target, got, want)
 		}
 	}
+	for path, want := range map[string]string{"/hooks/mautic": "POST", "/hooks/mailchimp/" + secret: "GET, HEAD, POST"} {
+		rec := httptest.NewRecorder()
+		if w.ServeHTTP(rec, httptest.NewRequest(http.MethodPut, path, nil)); rec.Header().Get("Allow") != want {
+			t.Errorf("%s allows %q, want %q", path, rec.Header().Get("Allow"), want)
+		}
+	}
 	none, err := hooks.New(hooks.Options{})
 	if err != nil {
 		t.Fatal(err)

@@ -31,10 +31,10 @@ const (
 
 // file is the open database: many connections that read, one that writes.
 type file struct {
-	read, write         *sql.DB
-	initialised, record *sql.Stmt // of read
-	writes              writes    // of write
-	info                fs.FileInfo
+	read, write                  *sql.DB
+	initialised, record, records *sql.Stmt // of read
+	writes                       writes    // of write
+	info                         fs.FileInfo
 }
 
 // writes are the prepared statements of the frequent writes.
@@ -110,6 +110,8 @@ func (f *file) prepare(ctx context.Context) error {
 	}{
 		{f.read, &f.initialised, "SELECT count(*) FROM meta"},
 		{f.read, &f.record, "SELECT version, fields FROM records WHERE id = ?"},
+		{f.read, &f.records, "SELECT key, version, fields FROM json_each(?) " +
+			"CROSS JOIN records ON records.id = unhex(value)"}, // CROSS: in this order, by the key of records
 		{f.write, &w.initialised, "SELECT count(*) FROM meta"},
 		{f.write, &w.record, "SELECT version, sealed FROM records WHERE id = ?"},
 		{f.write, &w.events, "SELECT event FROM events WHERE recipient = ? ORDER BY version"},

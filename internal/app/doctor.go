@@ -71,7 +71,7 @@ func (d *Doctor) fail(part, do, text string, args ...any) {
 	d.found = append(d.found, Finding{Part: part, Health: Broken, Text: fmt.Sprintf(text, args...), Do: do})
 }
 
-// settings have been read by now: what is left is what they warn of.
+// settings have been read by now: what is left is what they warn of, and the files that only serve reads.
 func (d *Doctor) settings() {
 	name := d.Config.File
 	if name == "" {
@@ -80,6 +80,14 @@ func (d *Doctor) settings() {
 	d.ok("config", "%s", name)
 	for _, w := range d.Config.Warnings {
 		d.warn("config", "see docs/configuration.md", "%s", w)
+	}
+	_, hooks := d.Config.HookSettings()
+	_, policy := Policy(d.Config)
+	_, brand := d.Config.Unsubscribe.Brand.Public()
+	for _, err := range []error{hooks, policy, brand} {
+		if err != nil {
+			d.fail("config", "mend the file, or what names it", "%v", err)
+		}
 	}
 }
 
@@ -98,12 +106,8 @@ func (d *Doctor) keyFiles() {
 			break
 		}
 	}
-	secrets := []string{d.Config.TLS.Key} // those of our own are refused where others may read them
-	for _, u := range d.Config.Upstreams {
-		secrets = append(secrets, u.PasswordFile)
-	}
-	for _, path := range secrets {
-		if info, err := os.Stat(path); path != "" && err == nil && info.Mode().Perm()&0o077 != 0 {
+	for _, path := range d.Config.SecretFiles() { // our own keys are refused where others may read them
+		if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o077 != 0 {
 			d.warn("keys", "chmod 600 "+path, "%s can be read by others than its owner (%v)", path, info.Mode().Perm())
 		}
 	}

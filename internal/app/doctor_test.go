@@ -50,6 +50,16 @@ func (p *patient) certificate(at time.Time) {
 	p.more += fmt.Sprintf("tls: {certificate: %q, key: %q}\n", files.Certificate, files.Key)
 }
 
+// mailgun gives the patient the webhooks of a provider.
+func (p *patient) mailgun(key string) {
+	p.t.Helper()
+	file := filepath.Join(p.dir, "mailgun")
+	if err := os.WriteFile(file, []byte(key), 0o600); err != nil {
+		p.t.Fatal(err)
+	}
+	p.more += fmt.Sprintf("unsubscribe: {public_url: \"https://u.example.com\"}\nhooks: {mailgun: {signing_key_file: %q}}\n", file)
+}
+
 // worst are the worst findings, "part health", and their texts.
 func worst(found []Finding) (parts []string, texts string) {
 	level := Doubt
@@ -98,6 +108,15 @@ func TestTheDoctorNamesWhatIsBroken(t *testing.T) {
 			p.certificate(time.Now().AddDate(1, 0, 0))
 			_ = os.Chmod(filepath.Join(p.dir, "key.pem"), 0o644)
 		}, "keys warn", "-rw-r--r--"},
+		"others may read a provider's secret": {func(p *patient) {
+			p.mailgun("a-key-of-mailgun-1234")
+			_ = os.Chmod(filepath.Join(p.dir, "mailgun"), 0o644)
+		}, "keys warn", "mailgun can be read by others"},
+		"a provider's secret is not there": {func(p *patient) {
+			p.mailgun("a-key-of-mailgun-1234")
+			_ = os.Remove(filepath.Join(p.dir, "mailgun"))
+		}, "config fail", "hooks.mailgun.signing_key_file"},
+		"a provider's secret could be guessed": {func(p *patient) { p.mailgun("secret") }, "config fail", "needs 16"},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			t.Parallel()

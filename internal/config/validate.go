@@ -52,22 +52,37 @@ func (c *Config) validatePaths(r *report) {
 	paths := [][2]string{
 		{"data_dir", c.DataDir},
 		{"id_key_file", c.IDKeyFile},
-		{"store_file", c.storeFile},
 		{"tls.certificate", c.TLS.Certificate},
-		{"tls.key", c.TLS.Key},
 		{"unsubscribe.brand.logo_file", c.Unsubscribe.Brand.LogoFile},
 	}
-	for i, u := range c.Upstreams {
-		paths = append(paths, [2]string{fmt.Sprintf("upstreams[%d].password_file", i), u.PasswordFile})
-	}
-	for _, h := range c.Hooks {
-		paths = append(paths, h.paths()...)
-	}
-	for _, p := range paths {
+	for _, p := range append(paths, c.secretFiles()...) {
 		if p[1] != "" && !filepath.IsAbs(p[1]) {
 			r.add(p[0], "%q is a relative path: write it from the root", p[1])
 		}
 	}
+}
+
+// secretFiles are the files of secrets that are not of our own making, with the fields that name them.
+func (c *Config) secretFiles() [][2]string {
+	files := [][2]string{{"store_file", c.storeFile}, {"tls.key", c.TLS.Key}}
+	for i, u := range c.Upstreams {
+		files = append(files, [2]string{fmt.Sprintf("upstreams[%d].password_file", i), u.PasswordFile})
+	}
+	for _, h := range c.Hooks {
+		files = append(files, h.paths()...)
+	}
+	return files
+}
+
+// SecretFiles are the paths of the secrets that the config names, its own keys aside.
+func (c *Config) SecretFiles() []string {
+	var paths []string
+	for _, f := range c.secretFiles() {
+		if f[1] != "" {
+			paths = append(paths, f[1])
+		}
+	}
+	return paths
 }
 
 func (c *Config) validateStore(r *report) {

@@ -22,8 +22,8 @@ func askToStop(ctx context.Context, k Asker, a formAnswer, to gate.Address) erro
 	})
 }
 
-// mail begins a message once there is a slot for it; Take looks at the slots before it takes, so the wait is short. Its
-// only error is ctx's.
+// mail begins a message once there is a slot for it. Take looks at the slots before it takes, so the wait is short, but for
+// what was taken while the store was away, where the upstream is away now. Its only error is ctx's.
 func (d *Desk) mail(ctx context.Context, a formAnswer, m message) error {
 	to, err := d.address(a)
 	if err != nil {

@@ -39,6 +39,8 @@ type Doctor struct {
 	Config *config.Config
 	Now    func() time.Time
 	Log    *slog.Logger
+	// LookupTXT asks DNS for the key of a signature; nil: the system's resolver.
+	LookupTXT func(name string) ([]string, error)
 
 	found []Finding
 	keys  *seal.Keys // nil where they cannot be opened
